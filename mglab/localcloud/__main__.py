@@ -1,0 +1,143 @@
+"""``python -m mglab.localcloud up|down|status|serve``: the local cloud as a program of its own.
+
+``up`` starts a supervisor in the background (or finds the one that runs) and prints what it says of itself
+as JSON; ``down`` stops it and waits until nothing of it is left; ``status`` prints the JSON or ``null``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from mglab.errors import CloudUnavailable, LabError
+from mglab.localcloud import statefile
+
+START_BOUND_S = 60.0
+STOP_BOUND_S = 10.0
+LOG_TAIL_LINES = 6
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line says; give the exit code."""
+    options = _parser().parse_args(arguments)
+    options.directory = options.directory.expanduser().resolve()
+    try:
+        result = {"up": up, "down": down, "status": status, "serve": serve}[options.command](options)
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    if options.command != "serve":
+        print(json.dumps(result))
+    return 0
+
+
+def up(options: argparse.Namespace) -> dict[str, Any]:
+    """Start the cloud, or find it running; give what it says of itself."""
+    found = statefile.read(options.directory)
+    if found:
+        return found
+    log = _log_file(options.directory)
+    with log.open("ab") as out:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "mglab.localcloud", "serve", *_repeated(options)],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_BOUND_S
+    while time.monotonic() < deadline:
+        if found := statefile.read(options.directory):
+            return found
+        if supervisor.poll() is not None:
+            break
+        time.sleep(0.02)
+    supervisor.terminate()
+    raise CloudUnavailable(f"the local cloud did not start: {_tail(log)}", hint=f"read {log}")
+
+
+def down(options: argparse.Namespace) -> None:
+    """Stop the cloud and wait until it is gone; one that does not run is no error."""
+    found = statefile.read(options.directory)
+    if found is None:
+        statefile.remove(options.directory)
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        os.kill(found["pid"], number)
+        deadline = time.monotonic() + STOP_BOUND_S
+        while time.monotonic() < deadline:
+            if not statefile.alive(options.directory):
+                return
+            time.sleep(0.02)
+    raise CloudUnavailable(f"process {found['pid']} of the local cloud does not end", hint="look at it with ps")
+
+
+def status(options: argparse.Namespace) -> dict[str, Any] | None:
+    """Give what the cloud says of itself, or None when it does not run."""
+    return statefile.read(options.directory)
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Be the supervisor, in the foreground."""
+    from mglab.localcloud import daemon
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    _log_file(options.directory)
+    daemon.serve(
+        daemon.Options(
+            name=options.name,
+            directory=options.directory,
+            servers=options.servers,
+            rate=options.rate,
+            seed=options.seed,
+            idle_stop_s=options.idle_stop_s,
+        )
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m mglab.localcloud", description=__doc__)
+    parser.add_argument("command", choices=("up", "down", "status", "serve"))
+    parser.add_argument("--directory", type=Path, required=True, help="the cloud's own folder")
+    parser.add_argument("--name", default="default")
+    parser.add_argument("--rate", type=float, default=60.0, help="lab seconds per wall second")
+    parser.add_argument("--seed", type=int, default=0, help="of the modelled jitter")
+    parser.add_argument("--idle-stop-s", type=float, default=4 * 3600.0, help="stop after so many quiet wall seconds")
+    parser.add_argument("--servers", type=Path, default=Path(__file__).resolve().parents[2] / "servers")
+    return parser
+
+
+def _repeated(options: argparse.Namespace) -> list[str]:
+    names = ("directory", "name", "rate", "seed", "idle_stop_s", "servers")
+    return [word for name in names for word in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
+
+
+def _log_file(directory: Path) -> Path:
+    """Make the cloud's folder, for its owner alone, and name the supervisor's log."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (directory / "log").mkdir(exist_ok=True)
+    except OSError as error:
+        raise CloudUnavailable(
+            f"the local cloud cannot write {directory}: {error.strerror}",
+            hint="set MGLAB_STATE_HOME to a folder you may write",
+        ) from error
+    return directory / "log" / "control.log"
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").splitlines()[-LOG_TAIL_LINES:]
+    return "\n    ".join(lines) or "it said nothing"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

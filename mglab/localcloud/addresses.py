@@ -1,0 +1,53 @@
+"""Which loopback addresses a cloud uses, and how it claims them for itself alone.
+
+The whole of 127.0.0.0/8 answers on Linux without root. Each cloud takes two /16s of it, one for what
+stands for private addresses (where services really listen) and one for public ones. The claim is an
+abstract socket: atomic, seen by every user of the host, gone with the process that holds it.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+from mglab.errors import CloudUnavailable
+
+FIRST_SLOT, LAST_SLOT = 64, 250
+HOSTS_PER_BLOCK = 250
+
+
+@dataclass(frozen=True)
+class AddressPlan:
+    """Two /16s of the loopback: ``slot`` for private addresses, ``slot + 1`` for public ones."""
+
+    slot: int
+
+    def private_loopback(self, number: int) -> str:
+        """Give the loopback address that stands for the ``number``-th private address."""
+        return _address(self.slot, number)
+
+    def public(self, number: int) -> str:
+        """Give the ``number``-th public address."""
+        return _address(self.slot + 1, number)
+
+
+def _address(second: int, number: int) -> str:
+    block, host = divmod(number, HOSTS_PER_BLOCK)
+    if block > 255:
+        raise CloudUnavailable(
+            "this cloud has used up its loopback addresses", hint="start it again: mglab cloud down, mglab cloud up"
+        )
+    return f"127.{second}.{block}.{host + 1}"
+
+
+def claim() -> tuple[AddressPlan, socket.socket]:
+    """Claim the first free slot; hold the socket for as long as the addresses are in use."""
+    for slot in range(FIRST_SLOT, LAST_SLOT, 2):
+        held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            held.bind(f"\0mglab-slot-{slot}")
+        except OSError:
+            held.close()
+            continue
+        return AddressPlan(slot), held
+    raise CloudUnavailable("every loopback slot of this host is taken", hint="stop a cloud: mglab cloud down NAME")

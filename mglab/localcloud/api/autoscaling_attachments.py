@@ -1,0 +1,184 @@
+"""Operations on what hangs on a group: target groups, tags, group metrics.
+
+A target group walks Adding, Added, InService, Removing (aws-facts 2.2): the reconciler registers the members,
+sees the first healthy one, and waits for the drain. Group metrics are off until they are enabled and then
+recorded once a lab minute (aws-facts 2.7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from mglab.localcloud.api import autoscaling_settings as settings
+from mglab.localcloud.api import autoscaling_views as views
+from mglab.localcloud.api.autoscaling_state import Attachment, Cloud, Group, Params, find_group
+from mglab.localcloud.api.cloudwatch_forms import invalid, page, require
+
+Datum = tuple[str, str, dict[str, str], float, str]
+"""(namespace, metric, dimensions, value, unit)"""
+NAMESPACE = "AWS/AutoScaling"
+
+
+def _count(*lifecycles: str) -> Callable[[Group], int]:
+    return lambda group: sum(member.lifecycle in lifecycles for member in group.members.values())
+
+
+_in_service, _pending, _none = _count("InService"), _count("Pending"), _count()
+_terminating, _total = _count("Terminating"), _count("Pending", "InService", "Terminating", "Detaching")
+
+GROUP_METRICS: dict[str, Callable[[Group], int]] = {
+    "GroupMinSize": lambda group: group.minimum,
+    "GroupMaxSize": lambda group: group.maximum,
+    "GroupDesiredCapacity": lambda group: group.desired,
+    "GroupInServiceInstances": _in_service,
+    "GroupPendingInstances": _pending,
+    "GroupStandbyInstances": _none,
+    "GroupTerminatingInstances": _terminating,
+    "GroupTotalInstances": _total,
+    "GroupInServiceCapacity": _in_service,
+    "GroupPendingCapacity": _pending,
+    "GroupStandbyCapacity": _none,
+    "GroupTerminatingCapacity": _terminating,
+    "GroupTotalCapacity": _total,
+}
+"""Every group metric but the warm pool's: no group here has a warm pool (aws-facts 2.7)."""
+
+
+def group_metrics(group: Group) -> Iterator[Datum]:
+    """Give a group's enabled metrics as they are at this moment."""
+    for name in group.enabled_metrics:
+        yield NAMESPACE, name, {"AutoScalingGroupName": group.name}, float(GROUP_METRICS[name](group)), "None"
+
+
+class AttachmentPage:
+    """Answers the operations on target groups, tags and group metrics."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+
+    def attach_load_balancer_target_groups(self, params: Params) -> Params:
+        """Have members registered with more target groups."""
+        require(params, "AutoScalingGroupName", "TargetGroupARNs")
+        return self._attach(params)
+
+    def detach_load_balancer_target_groups(self, params: Params) -> Params:
+        """Have members deregistered from target groups."""
+        require(params, "AutoScalingGroupName", "TargetGroupARNs")
+        return self._detach(params, params["TargetGroupARNs"])
+
+    def attach_traffic_sources(self, params: Params) -> Params:
+        """Do as AttachLoadBalancerTargetGroups does, by the newer name."""
+        require(params, "AutoScalingGroupName", "TrafficSources")
+        return self._attach(params)
+
+    def detach_traffic_sources(self, params: Params) -> Params:
+        """Do as DetachLoadBalancerTargetGroups does, by the newer name."""
+        require(params, "AutoScalingGroupName", "TrafficSources")
+        return self._detach(params, settings.traffic_sources(params))
+
+    def describe_load_balancer_target_groups(self, params: Params) -> Params:
+        """List a group's target groups and how far each is attached."""
+        items, token = page(params, self._group(params).attachments, default=100, maximum=100)
+        shown = [{"LoadBalancerTargetGroupARN": each.arn, "State": each.state} for each in items]
+        return {"LoadBalancerTargetGroups": shown, "NextToken": token}
+
+    def describe_traffic_sources(self, params: Params) -> Params:
+        """List a group's traffic sources and how far each is attached."""
+        wanted = params.get("TrafficSourceType") in (None, "elbv2")
+        items, token = page(params, self._group(params).attachments if wanted else [], default=50, maximum=50)
+        shown = [
+            {"TrafficSource": each.arn, "Identifier": each.arn, "Type": "elbv2", "State": each.state} for each in items
+        ]
+        return {"TrafficSources": shown, "NextToken": token}
+
+    def _group(self, params: Params) -> Group:
+        require(params, "AutoScalingGroupName")
+        return find_group(self.cloud, params["AutoScalingGroupName"])
+
+    def _attach(self, params: Params) -> Params:
+        group = self._group(params)
+        arns = settings.target_group_arns(self.cloud, params)
+        known = {each.arn: each for each in group.attachments}
+        for arn in arns:
+            if arn in known:
+                known[arn].state = "Adding" if known[arn].state == "Removing" else known[arn].state
+            else:
+                group.attachments.append(Attachment(arn))
+        return {}
+
+    def _detach(self, params: Params, arns: list[str]) -> Params:
+        group = self._group(params)
+        for each in group.attachments:
+            if each.arn in arns:
+                each.state = "Removing"
+        return {}
+
+    def create_or_update_tags(self, params: Params) -> Params:
+        """Set groups' tags; they reach instances launched from now on."""
+        require(params, "Tags")
+        for group, tag in [(self._tagged(tag), tag) for tag in params["Tags"]]:
+            group.tags |= settings.tags([tag])
+        return {}
+
+    def delete_tags(self, params: Params) -> Params:
+        """Take tags off groups."""
+        require(params, "Tags")
+        for group, tag in [(self._tagged(tag), tag) for tag in params["Tags"]]:
+            group.tags.pop(tag["Key"], None)
+        return {}
+
+    def describe_tags(self, params: Params) -> Params:
+        """List groups' tags."""
+        groups = [group for _, group in sorted(self.cloud.state.groups.items())]
+        found = [tag for group in groups for tag in views.tags(group) if _wanted(tag, params)]
+        items, token = page(params, found, default=50, maximum=100)
+        return {"Tags": items, "NextToken": token}
+
+    def _tagged(self, tag: Params) -> Group:
+        if tag.get("ResourceType") != "auto-scaling-group":
+            raise invalid("Resource type must be auto-scaling-group.")
+        require(tag, "ResourceId")
+        return find_group(self.cloud, tag["ResourceId"])
+
+    def enable_metrics_collection(self, params: Params) -> Params:
+        """Have group metrics recorded each minute; all of them when none is named."""
+        require(params, "Granularity")
+        if params["Granularity"] != views.GRANULARITY:
+            raise invalid(f"Granularity {params['Granularity']} is invalid; the only one is {views.GRANULARITY}.")
+        group, names = self._group(params), _metrics(params)
+        group.enabled_metrics = tuple(name for name in GROUP_METRICS if name in {*group.enabled_metrics, *names})
+        return {}
+
+    def disable_metrics_collection(self, params: Params) -> Params:
+        """End the recording of group metrics."""
+        group, names = self._group(params), _metrics(params)
+        group.enabled_metrics = tuple(name for name in group.enabled_metrics if name not in names)
+        return {}
+
+    def describe_metric_collection_types(self, params: Params) -> Params:
+        """List the group metrics."""
+        return {
+            "Metrics": [{"Metric": name} for name in GROUP_METRICS],
+            "Granularities": [{"Granularity": views.GRANULARITY}],
+        }
+
+
+def _metrics(params: Params) -> list[str]:
+    given = params.get("Metrics") or list(GROUP_METRICS)
+    for name in given:
+        if name not in GROUP_METRICS:
+            raise invalid(f"Unknown metric type '{name}'; the local cloud has: {', '.join(GROUP_METRICS)}.")
+    return list(given)
+
+
+def _wanted(tag: Params, params: Params) -> bool:
+    return all(_shown_as(tag, each["Name"]) in (each.get("Values") or []) for each in params.get("Filters") or ())
+
+
+def _shown_as(tag: Params, filter_name: str) -> str:
+    members = {"auto-scaling-group": "ResourceId", "key": "Key", "value": "Value"}
+    if filter_name == "propagate-at-launch":
+        return str(tag["PropagateAtLaunch"]).lower()
+    if filter_name not in members:
+        raise invalid(f"Invalid filter name {filter_name}.")
+    return str(tag[members[filter_name]])

@@ -1,0 +1,220 @@
+"""What Auto Scaling remembers: groups, their members, policies and activities; and the parts it works with.
+
+``Cloud`` is what every ``autoscaling_*`` module is handed. Its ``state`` holds values only, so that it can be
+saved and restored whole; the other fields are the cloud's other parts. Times are lab epoch seconds.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from mglab.localcloud.api.cloudwatch import CloudWatch
+from mglab.localcloud.api.compute import Compute
+from mglab.localcloud.api.faults import ApiError
+from mglab.localcloud.rules.autoscaler import Failure, Lifecycle, Subnet
+
+Params = dict[str, Any]
+
+PROCESSES = (
+    "Launch", "Terminate", "AddToLoadBalancer", "AlarmNotification", "AZRebalance", "HealthCheck", "InstanceRefresh",
+    "ReplaceUnhealthy", "ScheduledActions",
+)
+
+
+class Elbv2(Protocol):
+    """Load balancing as seen by a group."""
+
+    def register(self, arn: str, instance_id: str, now: float) -> None:
+        """Register a running instance; raises ApiError as RegisterTargets would."""
+
+    def deregister(self, arn: str, instance_id: str, now: float) -> None:
+        """Begin to drain a target."""
+
+    def target_state(self, arn: str, instance_id: str) -> str | None:
+        """Give initial, healthy, unhealthy or draining; None when it is no target."""
+
+    def target_group_exists(self, arn: str) -> bool:
+        """Say whether the target group is there."""
+
+    def deregistration_delay_s(self, arn: str) -> float:
+        """Give how long its targets drain."""
+
+
+@dataclass
+class Activity:
+    """One line of the activity history."""
+
+    activity_id: str
+    group_name: str
+    group_arn: str
+    description: str
+    cause: str
+    started_at: float
+    details: str
+    status: str
+    progress: int
+    status_message: str | None = None
+    ended_at: float | None = None
+
+
+@dataclass
+class Member:
+    """An instance of a group."""
+
+    instance_id: str
+    zone: str
+    instance_type: str
+    launched_at: float
+    template_version: int | None
+    """None: attached, not launched by the group."""
+    lifecycle: Lifecycle = "Pending"
+    protected: bool = False
+    failure: Failure | None = None
+    notice_at: float | None = None
+    """When the group will notice that something is wrong with it."""
+    in_service_at: float | None = None
+    activity_id: str | None = None
+    """The activity under way: its launch, its end."""
+    target_groups: set[str] = field(default_factory=set)
+    """Where the group registered it. A dead instance's target may be gone; its drain is waited out all the same."""
+    drained_at: float | None = None
+    """When its connections have drained; None before its targets are deregistered."""
+
+
+@dataclass
+class Attachment:
+    """A target group of a group."""
+
+    arn: str
+    state: Literal["Adding", "Added", "InService", "Removing"] = "Adding"
+
+
+@dataclass(frozen=True)
+class Change:
+    """Somebody asked for another capacity: the first sentence of the causes that follow."""
+
+    sentence: str
+    alarm: Params | None = None
+
+
+@dataclass
+class Policy:
+    """A target tracking policy and its two alarms."""
+
+    name: str
+    arn: str
+    configuration: Params
+    warmup_s: int | None
+    enabled: bool
+    high_alarm: tuple[str, str] = ("", "")
+    """(name, ARN)"""
+    low_alarm: tuple[str, str] | None = None
+
+
+@dataclass
+class Tag:
+    """A group's tag."""
+
+    value: str
+    propagate: bool
+
+
+@dataclass
+class Group:
+    """An Auto Scaling group: its settings, and what it is at."""
+
+    name: str
+    arn: str
+    created_at: float
+    template_id: str
+    template_name: str
+    template_version: str
+    """Literal, e.g. ``$Latest`` (aws-facts 3.3)."""
+    minimum: int
+    maximum: int
+    desired: int
+    subnets: tuple[Subnet, ...]
+    health_check_type: str = "EC2"
+    grace_s: int = 0
+    cooldown_s: int = 300
+    warmup_s: int | None = None
+    termination_policies: tuple[str, ...] = ("Default",)
+    protect_new: bool = False
+    tags: dict[str, Tag] = field(default_factory=dict)
+    attachments: list[Attachment] = field(default_factory=list)
+    suspended: dict[str, str] = field(default_factory=dict)
+    """Process to the reason that is shown."""
+    enabled_metrics: tuple[str, ...] = ()
+    policies: dict[str, Policy] = field(default_factory=dict)
+    members: dict[str, Member] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    """Requests for another capacity that is not reached yet."""
+    capacity_due_at: float = 0.0
+    replacements: list[float] = field(default_factory=list)
+    """When each replacement of an unhealthy member is due."""
+    failures: int = 0
+    retry_at: float = 0.0
+    failed_zones: frozenset[str] = frozenset()
+    targets_ever_healthy: bool = False
+    deleting: bool = False
+
+    @property
+    def active(self) -> list[Member]:
+        """Give the members that count as capacity."""
+        return [member for member in self.members.values() if member.lifecycle in ("Pending", "InService")]
+
+    @property
+    def zones(self) -> list[str]:
+        """Give the enabled zones."""
+        return sorted({subnet.zone for subnet in self.subnets})
+
+
+@dataclass
+class AutoScalingState:
+    """Everything that is remembered."""
+
+    groups: dict[str, Group] = field(default_factory=dict)
+    activities: list[Activity] = field(default_factory=list)
+    """Oldest first."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The parts that Auto Scaling works with."""
+
+    compute: Compute
+    elbv2: Elbv2
+    cloudwatch: CloudWatch
+    now: Callable[[], float]
+    account: str
+    region: str
+    random: random.Random
+    state: AutoScalingState
+
+    def new_uuid(self) -> str:
+        """Make an id from the cloud's own randomness."""
+        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+
+
+def find_group(cloud: Cloud, name: str) -> Group:
+    """Find a group that may be changed; refuse in AWS's words (aws-facts 3.7 row 49)."""
+    group = cloud.state.groups.get(name)
+    if group is None:
+        raise ApiError("ValidationError", "AutoScalingGroup name not found - null")
+    if group.deleting:
+        raise ApiError("ValidationError", f"AutoScalingGroup {name} is pending delete")
+    return group
+
+
+def find_member(cloud: Cloud, instance_id: str) -> tuple[Group, Member]:
+    """Find the group that holds an instance; refuse in AWS's words (aws-facts 3.7 row 49)."""
+    for group in cloud.state.groups.values():
+        if instance_id in group.members:
+            return group, group.members[instance_id]
+    raise ApiError(
+        "ValidationError", f"Instance Id not found - No managed instance found for instance ID: {instance_id}"
+    )

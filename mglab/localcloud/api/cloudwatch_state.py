@@ -1,0 +1,115 @@
+"""What CloudWatch remembers: the samples of each metric, the alarms, and what happened to them.
+
+A metric is its namespace, its name and its exact set of dimensions: another combination is another metric,
+and one that nobody published has no data (aws-facts 4.1). The state holds values only, so that it can be
+saved and restored whole.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mglab.localcloud.rules.alarms import Point, Rule, State
+from mglab.localcloud.rules.statistics import Sample
+
+RETENTION_S = 15 * 86400.0
+"""One-minute samples are kept fifteen days (aws-facts 4.4)."""
+HISTORY_S = 14 * 86400.0
+"""How long DescribeAlarmHistory reaches back (aws-facts 4.4, its source's page on alarms)."""
+
+Params = dict[str, Any]
+Dimensions = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, order=True)
+class MetricKey:
+    """Which metric: the dimensions are sorted, so that their order in a request does not matter."""
+
+    namespace: str
+    name: str
+    dimensions: Dimensions = ()
+
+    def as_member(self) -> Params:
+        """Give it as AWS's ``Metric`` structure."""
+        return {"Namespace": self.namespace, "MetricName": self.name, "Dimensions": dimension_list(self.dimensions)}
+
+
+def metric_key(namespace: str, name: str, dimensions: Mapping[str, str]) -> MetricKey:
+    """Name a metric by a mapping of dimensions."""
+    return MetricKey(namespace, name, tuple(sorted(dimensions.items())))
+
+
+def requested_key(params: Params) -> MetricKey:
+    """Name the metric that a request's Namespace, MetricName and Dimensions point to."""
+    dimensions = {item["Name"]: item["Value"] for item in params.get("Dimensions", ())}
+    return metric_key(params["Namespace"], params["MetricName"], dimensions)
+
+
+def dimension_list(dimensions: Dimensions) -> list[Params]:
+    """Give dimensions as AWS lists them."""
+    return [{"Name": name, "Value": value} for name, value in dimensions]
+
+
+@dataclass
+class Alarm:
+    """A metric alarm and the state that it is in."""
+
+    name: str
+    arn: str
+    key: MetricKey
+    rule: Rule
+    settings: Params
+    """The request's own members that are only given back."""
+    actions: dict[State, tuple[str, ...]]
+    actions_enabled: bool
+    configured_at: float
+    state: State = "INSUFFICIENT_DATA"
+    reason: str = "Unchecked: Initial alarm creation"
+    reason_data: str | None = None
+    state_updated_at: float = 0.0
+    points: tuple[Point, ...] = ()
+    """The points that the last evaluation rested on, oldest first."""
+
+
+@dataclass(frozen=True)
+class HistoryItem:
+    """One line of DescribeAlarmHistory."""
+
+    at: float
+    alarm_name: str
+    kind: str
+    summary: str
+    data: str
+
+
+@dataclass
+class CloudWatchState:
+    """Everything that is remembered."""
+
+    series: dict[MetricKey, list[Sample]] = field(default_factory=dict)
+    alarms: dict[str, Alarm] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Alarm ARN to its tags."""
+    history: list[HistoryItem] = field(default_factory=list)
+    evaluated_minute: int = 0
+    """The last lab minute in which the alarms looked at their metrics."""
+
+    def add(self, key: MetricKey, samples: Iterable[Sample]) -> None:
+        """Store samples in order of time."""
+        kept = self.series.setdefault(key, [])
+        for sample in samples:
+            insort(kept, sample, key=lambda s: s.at)
+
+    def forget(self, now: float) -> None:
+        """Drop what AWS would no longer answer."""
+        for key, samples in list(self.series.items()):
+            old = next((i for i, s in enumerate(samples) if s.at >= now - RETENTION_S), len(samples))
+            if old == len(samples):
+                del self.series[key]
+            elif old:
+                del samples[:old]
+        if self.history and self.history[0].at < now - HISTORY_S:
+            self.history = [item for item in self.history if item.at >= now - HISTORY_S]

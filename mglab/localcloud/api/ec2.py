@@ -1,0 +1,241 @@
+"""EC2 as the rest of the cloud sees it: the port between its pages and load balancing, scaling, the daemon.
+
+Clients talk to the pages (each a page of the console: instances, images, templates, networks). Load
+balancing and Auto Scaling talk to ``Ec2`` through the ``Compute`` protocol. The daemon calls ``tick`` and
+``observe`` and reads what should be: machines, images, public fronts, addresses, names. Everything is called
+under the cloud's one lock; times are lab epoch seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from random import Random
+
+from mglab.localcloud.addresses import AddressPlan
+from mglab.localcloud.api import moto_clock, moto_room
+from mglab.localcloud.api.compute import InstanceView, LaunchRequest, NodeInterface, SubnetView
+from mglab.localcloud.api.ec2_attributes import Attributes
+from mglab.localcloud.api.ec2_documents import private_name
+from mglab.localcloud.api.ec2_images import Images, seed_images
+from mglab.localcloud.api.ec2_instances import Instances, template_tags
+from mglab.localcloud.api.ec2_launch import DEFAULT_TYPE, checked, checked_contents, launch
+from mglab.localcloud.api.ec2_network import Networks
+from mglab.localcloud.api.ec2_state import Instance, World, new_id
+from mglab.localcloud.api.ec2_templates import Templates, find_template, find_version
+from mglab.localcloud.rules.lifecycle import power, terminate
+from mglab.localcloud.rules.reach import Network, Target, from_internet, promised_ports
+from mglab.localcloud.seam import Front, ImageSpec, MachineSpec, Observed, PrivateAddress
+
+ANY_CLIENT = "127.0.0.1"
+"""A client on this host stands for any on the internet: rules for everybody admit it, narrower ones do not."""
+FRONT_STATES = ("running", "shutting-down", "stopping")
+
+
+class Ec2:
+    """The EC2 of one cloud; implements ``compute.Compute``."""
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        plan: AddressPlan,
+        random: Random,
+        directory: Path,
+        base_image_id: str,
+        project2_image_id: str,
+    ) -> None:
+        moto_clock.install_clock(now)
+        backend = moto_room.open_backend()
+        self._world = world = World(backend, now, plan, random, directory)
+        backend.ours = world.holds
+        backend.addresses_in = world.used_addresses
+        seed_images(world, base_image_id, project2_image_id)
+        self._instances = Instances(world)
+        self._images = Images(world)
+        self._networks = Networks(world)
+        self.pages = (self._instances, self._images, self._networks, Templates(world), Attributes(world))
+        """Where the door looks for handlers."""
+
+    # the daemon
+
+    def tick(self, now: float) -> None:
+        """Move everything on to ``now``."""
+        self._images.advance(now)
+        self._instances.advance(now)
+
+    def observe(self, observed: Observed) -> None:
+        """Take in what the data plane reports."""
+        self._images.note_copied(observed.images)
+
+    def machines(self) -> tuple[MachineSpec, ...]:
+        """Say which machines should exist and whether their processes should run."""
+        now = self._world.now()
+        alive = (i for i in self._world.instances.values() if i.life.state != "terminated")
+        return tuple(_machine(instance, now) for instance in alive)
+
+    def images(self) -> tuple[ImageSpec, ...]:
+        """Say which images' trees should exist, and from what each is made."""
+        kept = (image for image in self._images.kept() if image.state != "failed")
+        return tuple(ImageSpec(i.image_id, i.source_instance_id, i.no_reboot) for i in kept)
+
+    def fronts(self, listener_ports: Iterable[int]) -> tuple[Front, ...]:
+        """Say, for each promised port of each public address of an instance, whether clients get through."""
+        network = self.network()
+        ports = promised_ports(network, tuple(listener_ports))
+        public = (
+            i for i in self._world.instances.values() if i.interface.public_address and i.life.state in FRONT_STATES
+        )
+        return tuple(front for instance in public for front in self._fronts_of(instance, network, ports))
+
+    def private_addresses(self) -> tuple[PrivateAddress, ...]:
+        """Say which loopback address stands for each private one."""
+        return tuple(
+            PrivateAddress(i.vpc_id, i.private_address, i.loopback_address) for i in self._world.interfaces.values()
+        )
+
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """Give the DNS names of instances: private ones, and public ones where the VPC has them."""
+        names: dict[str, tuple[str, ...]] = {}
+        for interface in self._world.interfaces.values():
+            if interface.instance_id is None:
+                continue
+            names[private_name(interface.private_address)] = (interface.loopback_address,)
+            public = self._world.public_name(interface.vpc_id, interface.public_address)
+            if public and interface.public_address:
+                names[public] = (interface.public_address,)
+        return names
+
+    # Compute
+
+    def instance(self, instance_id: str) -> InstanceView | None:
+        """Give an instance, terminated ones included while EC2 still lists them."""
+        found = self._world.instances.get(instance_id)
+        return self._view(found) if found else None
+
+    def instances(self) -> tuple[InstanceView, ...]:
+        """Give every instance that EC2 lists."""
+        return tuple(self._view(instance) for instance in self._world.instances.values())
+
+    def subnet(self, subnet_id: str) -> SubnetView | None:
+        """Give a subnet."""
+        for subnets in self._world.backend.subnets.values():
+            if subnet_id in subnets:
+                subnet = subnets[subnet_id]
+                return SubnetView(
+                    subnet_id=subnet.id,
+                    vpc_id=subnet.vpc_id,
+                    zone=subnet.availability_zone,
+                    zone_id=subnet.availability_zone_id,
+                    cidr=subnet.cidr_block,
+                    free_addresses=self._world.count_free_addresses(subnet),
+                )
+        return None
+
+    def has_gateway(self, vpc_id: str) -> bool:
+        """Say whether the VPC has an internet gateway attached."""
+        return self._world.gateway_of(vpc_id) is not None
+
+    def security_group_exists(self, group_id: str) -> bool:
+        """Say whether the security group is there."""
+        return self._world.backend.get_security_group_from_id(group_id) is not None
+
+    def check_template(self, template_id: str | None, name: str | None, version: str) -> tuple[str, str]:
+        """Give (template id, name) of a launch template whose contents could be launched; else raise ApiError."""
+        template = find_template(self._world, template_id, name)
+        checked_contents(self._world, find_version(template, version).data)
+        return template.template_id, template.name
+
+    def template_version(self, template_id: str, version: str) -> tuple[int, str, str]:
+        """Resolve ``$Latest`` or ``$Default``: give (version number, image id, instance type)."""
+        found = find_version(find_template(self._world, template_id, None), version)
+        return found.number, found.data.get("ImageId", ""), found.data.get("InstanceType", DEFAULT_TYPE)
+
+    def launch(self, request: LaunchRequest, now: float) -> str:
+        """Start one instance (pending) and give its id; raises ApiError as RunInstances would."""
+        world = self._world
+        template = find_template(world, request.launch_template_id, None)
+        version = find_version(template, request.version)
+        params = dict(version.data)
+        interfaces = params.get("NetworkInterfaces")
+        if interfaces:
+            params["NetworkInterfaces"] = [{**interfaces[0], "SubnetId": request.subnet_id}, *interfaces[1:]]
+        else:
+            params["SubnetId"] = request.subnet_id
+        instance = launch(world, checked(world, params), 0, new_id("r"), new_id("token"))
+        world.tag(instance.instance_id, {**request.tags, **template_tags(template.template_id, version.number)})
+        return instance.instance_id
+
+    def terminate(self, instance_id: str, now: float) -> None:
+        """Begin to terminate an instance; one that is gone already is no error."""
+        instance = self._world.instances.get(instance_id)
+        if instance is not None:
+            instance.life = terminate(instance.life, now)
+
+    def create_node_interface(self, description: str, subnet_id: str, *, public: bool) -> NodeInterface:
+        """Make a load balancer's interface (``ELB net/...``, requester-managed) in a subnet."""
+        interface = self._world.add_interface(subnet_id, (), description)
+        interface.requester_managed = True
+        if public:
+            self._world.assign_public(interface)
+        return NodeInterface(
+            interface.interface_id, interface.private_address, interface.loopback_address, interface.public_address
+        )
+
+    def delete_node_interface(self, interface_id: str) -> None:
+        """Delete a load balancer's interface; one that is gone already is no error."""
+        interface = self._world.interfaces.get(interface_id)
+        if interface is not None:
+            self._world.drop_interface(interface)
+
+    def network(self) -> Network:
+        """Give route tables, gateways and security groups as the reachability rule reads them."""
+        return self._networks.network()
+
+    # parts
+
+    def _view(self, instance: Instance) -> InstanceView:
+        interface = instance.interface
+        return InstanceView(
+            instance_id=instance.instance_id,
+            state=instance.life.state,
+            image_id=instance.image_id,
+            instance_type=instance.instance_type,
+            vpc_id=interface.vpc_id,
+            subnet_id=interface.subnet_id,
+            zone=interface.zone,
+            private_address=interface.private_address,
+            loopback_address=interface.loopback_address,
+            public_address=interface.public_address,
+            security_group_ids=tuple(interface.group_ids),
+            launched_at=instance.launched_at,
+            serving=power(instance.life, self._world.now()) == "on",
+            tags=self._world.tags(instance.instance_id),
+        )
+
+    def _fronts_of(self, instance: Instance, network: Network, ports: tuple[int, ...]) -> Iterable[Front]:
+        interface, up = instance.interface, power(instance.life, self._world.now()) == "on"
+        target = Target(interface.vpc_id, interface.subnet_id, tuple(interface.group_ids), interface.public_address)
+        for port in ports:
+            open_ = up and from_internet(network, target, port, ANY_CLIENT).allowed
+            yield Front(
+                instance_id=instance.instance_id,
+                address=interface.public_address or "",
+                port=port,
+                verdict="open" if open_ else "dropped",
+                target_address=interface.loopback_address,
+            )
+
+
+def _machine(instance: Instance, now: float) -> MachineSpec:
+    address = instance.interface.private_address
+    return MachineSpec(
+        instance_id=instance.instance_id,
+        image_id=instance.image_id,
+        power=power(instance.life, now),
+        boots=instance.life.boots,
+        vpc_id=instance.interface.vpc_id,
+        private_address=address,
+        loopback_address=instance.interface.loopback_address,
+        host_name=f"ip-{address.replace('.', '-')}",
+        user_data=instance.user_data,
+    )

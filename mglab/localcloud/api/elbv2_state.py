@@ -1,0 +1,223 @@
+"""Load balancers, target groups and listeners: what exists, found by ARN, and who uses what.
+
+One ``State`` owns all of it; the other ``elbv2_*`` modules are functions over it. The forms of ARNs and DNS
+names are aws-facts 1.1, refusals for what is not there are aws-facts 3.7 row 35. A target group serves at most
+one load balancer, through any number of its listeners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+
+from mglab.localcloud.api.compute import Compute, NodeInterface
+from mglab.localcloud.api.faults import ApiError
+from mglab.localcloud.rules import health
+from mglab.localcloud.seam import FlowKey, FlowReport
+
+CANONICAL_HOSTED_ZONE_ID = "Z26RNL4JYFTOTI"
+"""Of every network load balancer in us-east-1 (aws-facts 1.1)."""
+
+MOST_TAGS = 50
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """Timings of the model in lab seconds (aws-facts 7) and the one rule that AWS's pages leave open."""
+
+    provisioning_s: tuple[float, float, float] = (120.0, 150.0, 240.0)
+    """Shortest, usual, longest."""
+    registration_s: float = 90.0
+    registration_jitter_s: float = 30.0
+    initial_passes: int = 1
+    """Passed checks from ``initial`` to ``healthy`` (aws-facts 1.5, 8.1)."""
+    dns_removal_lag_s: float = 30.0
+    interface_linger_s: float = 120.0
+    """A deleted balancer's interfaces go only minutes later (aws-facts 1.1)."""
+    terminated_draining_s: float = 600.0
+    """How long a terminated instance, asked for by id, is still called draining (aws-facts 0.6)."""
+
+
+TargetKey = tuple[str, int]
+"""(instance id, port)"""
+
+
+@dataclass
+class Registration:
+    """One target of one group: its walk, and what each node's probes last said."""
+
+    target: health.Target
+    streaks: dict[str, health.Streak] = field(default_factory=dict)
+    baselines: dict[str, int] = field(default_factory=dict)
+    """Zone -> outcomes that a probe of the same name had counted before this registration was probed."""
+
+    def forget_probes(self) -> None:
+        """Drop what the probes said: from here they count anew."""
+        self.streaks.clear()
+        self.baselines.clear()
+
+
+@dataclass
+class TargetGroup:
+    """A target group of type instance, protocol TCP."""
+
+    arn: str
+    name: str
+    port: int
+    vpc_id: str
+    health_check_port: str
+    interval_s: int
+    timeout_s: int
+    healthy_threshold: int
+    unhealthy_threshold: int
+    attributes: dict[str, str]
+    targets: dict[TargetKey, Registration] = field(default_factory=dict)
+    departed: dict[TargetKey, float] = field(default_factory=dict)
+    """Targets whose instance was terminated, and until when they are still called draining."""
+
+    @property
+    def dimension(self) -> str:
+        return self.arn.split(":", 5)[5]
+
+    def probed_port(self, target_port: int) -> int:
+        """Give the port that a target's health checks connect to."""
+        return target_port if self.health_check_port == "traffic-port" else int(self.health_check_port)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A load balancer's presence in one zone."""
+
+    zone: str
+    subnet_id: str
+    interface: NodeInterface
+
+
+@dataclass
+class LoadBalancer:
+    """A network load balancer."""
+
+    arn: str
+    name: str
+    dns_name: str
+    scheme: str
+    vpc_id: str
+    security_group_ids: tuple[str, ...]
+    created_at: float
+    active_at: float
+    hash_key: bytes
+    attributes: dict[str, str]
+    places: dict[str, Place] = field(default_factory=dict)
+    """Zone -> place."""
+    dns: dict[str, float | None] = field(default_factory=dict)
+    """Zones in DNS now, and when each leaves if it must."""
+
+    @property
+    def dimension(self) -> str:
+        return self.arn.split("loadbalancer/", 1)[1]
+
+    def active(self, now: float) -> bool:
+        """Say whether it is provisioned."""
+        return now >= self.active_at
+
+
+@dataclass
+class Listener:
+    """A TCP port of a load balancer and the target group behind it."""
+
+    arn: str
+    load_balancer_arn: str
+    port: int
+    target_group_arn: str
+    attributes: dict[str, str]
+
+
+@dataclass
+class State:
+    """Everything that elbv2 knows of one account and region."""
+
+    compute: Compute
+    now: Callable[[], float]
+    account: str
+    region: str
+    random: Random
+    secret: Callable[[int], bytes]
+    knobs: Knobs
+    load_balancers: dict[str, LoadBalancer] = field(default_factory=dict)
+    target_groups: dict[str, TargetGroup] = field(default_factory=dict)
+    listeners: dict[str, Listener] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    """ARN -> tags."""
+    lingering: dict[str, float] = field(default_factory=dict)
+    """Interfaces of places that are no more, and when each is deleted."""
+    flows: dict[FlowKey, FlowReport] = field(default_factory=dict)
+    """What the data plane last said."""
+    flows_at_minute: dict[FlowKey, FlowReport] = field(default_factory=dict)
+    """What it had said at the last minute's datapoints."""
+
+    def arn(self, path: str) -> str:
+        """Give an ARN of this account."""
+        return f"arn:aws:elasticloadbalancing:{self.region}:{self.account}:{path}"
+
+    def new_id(self) -> str:
+        """Give 16 hex digits that nothing else has."""
+        return self.secret(8).hex()
+
+
+def load_balancer(state: State, arn: str) -> LoadBalancer:
+    """Find a load balancer or refuse."""
+    if (found := state.load_balancers.get(arn)) is None:
+        raise ApiError("LoadBalancerNotFound", "One or more load balancers not found")
+    return found
+
+
+def target_group(state: State, arn: str) -> TargetGroup:
+    """Find a target group or refuse."""
+    if (found := state.target_groups.get(arn)) is None:
+        raise ApiError("TargetGroupNotFound", "One or more target groups not found")
+    return found
+
+
+def listener(state: State, arn: str) -> Listener:
+    """Find a listener or refuse."""
+    if (found := state.listeners.get(arn)) is None:
+        raise ApiError("ListenerNotFound", "One or more listeners not found")
+    return found
+
+
+def listeners_of(state: State, balancer: LoadBalancer) -> list[Listener]:
+    """Give a balancer's listeners in the order they were made."""
+    return [found for found in state.listeners.values() if found.load_balancer_arn == balancer.arn]
+
+
+def groups_of(state: State, balancer: LoadBalancer) -> list[TargetGroup]:
+    """Give the target groups that a balancer's listeners forward to, each once."""
+    arns = dict.fromkeys(found.target_group_arn for found in listeners_of(state, balancer))
+    return [state.target_groups[arn] for arn in arns]
+
+
+def balancer_of(state: State, group: TargetGroup) -> LoadBalancer | None:
+    """Give the one balancer that uses a target group."""
+    for found in state.listeners.values():
+        if found.target_group_arn == group.arn:
+            return state.load_balancers[found.load_balancer_arn]
+    return None
+
+
+def tags_of(items: Iterable[dict]) -> dict[str, str]:
+    """Read a request's Tags list; a key given twice is refused."""
+    tags: dict[str, str] = {}
+    for item in items:
+        if item["Key"] in tags:
+            raise ApiError("DuplicateTagKeys", f"Tag key was specified more than once: {item['Key']}")
+        tags[item["Key"]] = item.get("Value", "")
+    if len(tags) > MOST_TAGS:
+        raise ApiError("TooManyTags", f"A resource cannot have more than {MOST_TAGS} tags")
+    return tags
+
+
+def moment(seconds: float) -> datetime:
+    """Give lab seconds as the datetime that goes into an answer."""
+    return datetime.fromtimestamp(seconds, UTC)

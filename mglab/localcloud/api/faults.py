@@ -1,0 +1,13 @@
+"""A refusal, in AWS's words: code and message as clients read them off the wire (aws-facts 3.7)."""
+
+from __future__ import annotations
+
+
+class ApiError(Exception):
+    """One error answer. ``code`` is the wire code, e.g. ``DuplicateListener``, not the shape's name."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status

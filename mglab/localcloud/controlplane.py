@@ -1,0 +1,107 @@
+"""One cloud's control plane, put together: the services, the one lock, and the tick that acts.
+
+Requests record intent; ``tick`` is the only place where something happens (design: one reconciler). A tick
+reads what the data plane saw, lets every service take its decisions, and says what the data plane should
+be doing from now on. It never sleeps and never touches a socket.
+
+Once a lab minute, as on AWS, each service's metrics are recorded and the alarms look at them.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mglab.clock import Clock
+from mglab.localcloud.addresses import AddressPlan
+from mglab.localcloud.api.autoscaling import AutoScaling
+from mglab.localcloud.api.cloudwatch import CloudWatch
+from mglab.localcloud.api.ec2 import Ec2
+from mglab.localcloud.api.elbv2 import Elbv2
+from mglab.localcloud.api.moto_room import ACCOUNT, REGION
+from mglab.localcloud.api.sts import Sts
+from mglab.localcloud.processor import BASIC_MINUTES, Processor
+from mglab.localcloud.seam import Desired, Observed
+
+BASE_IMAGE_ID = "ami-0a2023c1d2e3f4051"
+"""Stands for Amazon Linux 2023."""
+PROJECT2_IMAGE_ID = "ami-0b2d4f6a8c0e1a3c5"
+"""Stands for the image that the user made in Project 2."""
+MINUTE_S = 60
+
+
+@dataclass
+class ControlPlane:
+    """Everything one cloud knows. Whoever reads or changes it holds ``lock``."""
+
+    clock: Clock
+    ec2: Ec2
+    elbv2: Elbv2
+    autoscaling: AutoScaling
+    cloudwatch: CloudWatch
+    processor: Processor
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    last_minute: int = 0
+
+    def services(self, access_key_id: str) -> Mapping[str, object]:
+        """Give the services that are ours, by botocore's name for each."""
+        return {
+            "ec2": self.ec2,
+            "elbv2": self.elbv2,
+            "autoscaling": self.autoscaling,
+            "cloudwatch": self.cloudwatch,
+            "sts": Sts(ACCOUNT, access_key_id),
+        }
+
+
+def create(clock: Clock, plan: AddressPlan, directory: Path, seed: int) -> ControlPlane:
+    """Make an account with a default VPC, two images and nothing else in it."""
+    chance = random.Random(seed)
+    ec2 = Ec2(clock.time, plan, chance, directory, BASE_IMAGE_ID, PROJECT2_IMAGE_ID)
+    cloudwatch = CloudWatch(clock.time, ACCOUNT, REGION)
+    elbv2 = Elbv2(ec2, clock.time, ACCOUNT, REGION, chance)
+    autoscaling = AutoScaling(ec2, elbv2, cloudwatch, clock.time, ACCOUNT, REGION, chance)
+    minute = int(clock.time()) // MINUTE_S
+    return ControlPlane(clock, ec2, elbv2, autoscaling, cloudwatch, Processor(), last_minute=minute)
+
+
+def tick(cloud: ControlPlane, observed: Observed) -> Desired:
+    """Let every service act on what was seen; give what should be from now on."""
+    now = cloud.clock.time()
+    cloud.ec2.observe(observed)
+    cloud.elbv2.observe(observed, cloud.clock.lab_time_of)
+    cloud.ec2.tick(now)
+    cloud.autoscaling.tick(now)
+    cloud.elbv2.tick(now)
+    _each_minute(cloud, observed, now)
+    return _desired(cloud)
+
+
+def _each_minute(cloud: ControlPlane, observed: Observed, now: float) -> None:
+    minute = int(now) // MINUTE_S
+    if minute == cloud.last_minute:
+        return
+    cloud.last_minute = minute
+    ended = float(minute * MINUTE_S)
+    for datum in (*cloud.elbv2.minute(now), *cloud.autoscaling.minute(now)):
+        cloud.cloudwatch.record(*datum, ended - MINUTE_S)
+    if minute % BASIC_MINUTES == 0:
+        covered_s = float(BASIC_MINUTES * MINUTE_S)
+        for datum in cloud.processor.points(observed, cloud.ec2.instances(), cloud.clock.wall_seconds(covered_s)):
+            cloud.cloudwatch.record(*datum, ended - covered_s, covers_s=covered_s)
+    cloud.cloudwatch.tick(now)
+
+
+def _desired(cloud: ControlPlane) -> Desired:
+    return Desired(
+        machines=cloud.ec2.machines(),
+        images=cloud.ec2.images(),
+        nodes=cloud.elbv2.nodes(),
+        fronts=cloud.ec2.fronts(cloud.elbv2.listener_ports()),
+        probes=cloud.elbv2.probes(cloud.clock.wall_seconds, cloud.clock.wall_time_of),
+        names=cloud.ec2.names() | cloud.elbv2.names(),
+        private_addresses=cloud.ec2.private_addresses(),
+    )

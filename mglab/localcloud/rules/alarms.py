@@ -1,0 +1,198 @@
+"""When does an alarm change its state, and what does it say about it?
+
+An alarm looks at N periods, but reads a few more (the evaluation range), so that late points do not matter.
+With N real points in the range it judges the newest N; M breaching ones make ALARM. With fewer, missing
+points are filled in as ``TreatMissingData`` says, as few as possible. Missing treated as missing has one
+rule of its own, the premature alarm: breaching points alone, the oldest at least M periods old, make ALARM;
+a breach that is fresher than that waits for its neighbours (aws-facts 2.6, last rows; 4.4).
+
+This is how three one-minute periods alarm on five-minute data: the pattern ``- - X - -`` is enough.
+The sentences of ``StateReason`` are AWS's, word for word, as recorded by others.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from mglab.localcloud.rules.statistics import Sample, aligned, between, buckets, statistic
+
+State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
+
+EXTRA_PERIODS = 2
+"""The evaluation range is 5 periods for N = 3 (aws-facts 2.6); N + 2 for other N is our reading."""
+NAMED_SEPARATELY = 5
+"""From this many datapoints on, only the newest five are named, in a sentence of their own."""
+
+_COMPARISONS: dict[str, tuple[Callable[[float, float], bool], str]] = {
+    "GreaterThanThreshold": (operator.gt, "greater than"),
+    "GreaterThanOrEqualToThreshold": (operator.ge, "greater than or equal to"),
+    "LessThanThreshold": (operator.lt, "less than"),
+    "LessThanOrEqualToThreshold": (operator.le, "less than or equal to"),
+}
+COMPARISONS = tuple(_COMPARISONS)
+_TREATED_AS = {"breaching": "Breaching", "notBreaching": "NonBreaching"}
+
+
+@dataclass(frozen=True)
+class Point:
+    """A statistic of one period."""
+
+    at: float
+    value: float
+    sample_count: float = 1.0
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an alarm compares with what. ``m_of_n``: DatapointsToAlarm was given."""
+
+    statistic: str
+    period_s: int
+    comparison: str
+    threshold: float
+    evaluation_periods: int
+    datapoints_to_alarm: int
+    m_of_n: bool = False
+    treat_missing: str = "missing"
+    unit: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The state that the data asks for (None: keep the present one), why, and the points it rests on."""
+
+    state: State | None
+    reason: str
+    points: tuple[Point, ...] = ()
+    """Oldest first."""
+
+
+Window = Sequence[Point | None]
+
+
+def window(samples: Sequence[Sample], rule: Rule, newest_end: float, now: float) -> list[Point | None]:
+    """Read an alarm's evaluation range: one place per period, oldest first, None where nothing is."""
+    end = aligned(newest_end, rule.period_s)
+    length = rule.evaluation_periods + EXTRA_PERIODS
+    start = end - length * rule.period_s
+    points: list[Point | None] = [None] * length
+    for bucket in buckets(between(samples, start, end, now, rule.unit), start, rule.period_s):
+        value = statistic(bucket.samples, rule.statistic)
+        if value is not None:
+            count = sum(s.sample_count for s in bucket.samples)
+            points[round((bucket.at - start) / rule.period_s)] = Point(bucket.at, value, count)
+    return points
+
+
+def evaluate(rule: Rule, seen: Window) -> Verdict:
+    """Decide an alarm's state from its evaluation range."""
+    real = [point for point in seen if point is not None]
+    if len(real) >= rule.evaluation_periods:
+        return _judged(rule, real[-rule.evaluation_periods :])
+    if rule.treat_missing in _TREATED_AS:
+        return _filled(rule, real)
+    if not real and rule.treat_missing == "ignore":
+        return Verdict(None, "")
+    if not real:
+        return Verdict("INSUFFICIENT_DATA", _unknown(rule.evaluation_periods))
+    return _sparse(rule, seen, real)
+
+
+def breaches(rule: Rule, value: float) -> bool:
+    """Say whether a value is on the wrong side of the threshold."""
+    return _COMPARISONS[rule.comparison][0](value, rule.threshold)
+
+
+def _judged(rule: Rule, points: Sequence[Point]) -> Verdict:
+    breaching = [point for point in points if breaches(rule, point.value)]
+    if len(breaching) >= rule.datapoints_to_alarm:
+        return Verdict("ALARM", _crossed(rule, breaching, "ALARM"), tuple(points))
+    calm = [point for point in points if not breaches(rule, point.value)]
+    return Verdict("OK", _crossed(rule, calm, "OK"), tuple(points))
+
+
+def _filled(rule: Rule, real: Sequence[Point]) -> Verdict:
+    missing = rule.evaluation_periods - len(real)
+    breaching = sum(breaches(rule, point.value) for point in real)
+    breaching += missing if rule.treat_missing == "breaching" else 0
+    state: State = "ALARM" if breaching >= rule.datapoints_to_alarm else "OK"
+    return Verdict(state, _treated(rule, len(real), missing), tuple(real))
+
+
+def _sparse(rule: Rule, seen: Window, real: Sequence[Point]) -> Verdict:
+    """Decide with fewer real points than periods, missing ones standing for nothing."""
+    breaching = sum(breaches(rule, point.value) for point in real)
+    if breaching >= rule.datapoints_to_alarm or breaching < len(real):
+        return _judged(rule, real)
+    oldest_age = len(seen) - next(i for i, point in enumerate(seen) if point is not None)
+    if rule.treat_missing == "missing" and oldest_age >= rule.datapoints_to_alarm:
+        return Verdict("ALARM", _crossed(rule, real, "ALARM"), tuple(real))
+    return Verdict(None, "")
+
+
+def _crossed(rule: Rule, points: Sequence[Point], state: State) -> str:
+    """Say which points crossed the threshold, or did not, newest first."""
+    how = "" if state == "ALARM" else "not "
+    newest = ", ".join(f"{p.value} ({_stamp(p.at)})" for p in list(reversed(points))[:NAMED_SEPARATELY])
+    verdict = f"{how}{_COMPARISONS[rule.comparison][1]} the threshold ({float(rule.threshold)})"
+    one = len(points) == 1
+    count = "1 datapoint" if one else f"{len(points)} datapoints"
+    if rule.m_of_n:
+        count = f"{len(points)} out of the last {rule.evaluation_periods} datapoints"
+    be = "was" if one else "were"
+    tail = _needed(rule, state) if rule.m_of_n else ""
+    if len(points) < NAMED_SEPARATELY:
+        return f"Threshold Crossed: {count} [{newest}] {be} {verdict}{tail}."
+    return (
+        f"Threshold Crossed: {count} {be} {verdict}. "
+        f"The most recent datapoints which crossed the threshold: [{newest}]{tail}."
+    )
+
+
+def _needed(rule: Rule, state: State) -> str:
+    m, n = rule.datapoints_to_alarm, rule.evaluation_periods
+    least, change = (m, "OK -> ALARM") if state == "ALARM" else (n - m + 1, "ALARM -> OK")
+    return f" (minimum {least} datapoint{'' if least == 1 else 's'} for {change} transition)"
+
+
+def _treated(rule: Rule, received: int, missing: int) -> str:
+    periods = "1 period" if rule.evaluation_periods == 1 else f"{rule.evaluation_periods} periods"
+    return (
+        f"Threshold Crossed: {_were(received, 'datapoint')} received for {periods} "
+        f"and {_were(missing, 'missing datapoint')} treated as [{_TREATED_AS[rule.treat_missing]}]."
+    )
+
+
+def _unknown(periods: int) -> str:
+    return f"Insufficient Data: {_were(periods, 'datapoint')} unknown."
+
+
+def _were(count: int, noun: str) -> str:
+    return f"1 {noun} was" if count == 1 else f"{count or 'no'} {noun}s were"
+
+
+def _stamp(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%d/%m/%y %H:%M:%S")
+
+
+def reason_data(rule: Rule, verdict: Verdict, now: float) -> str:
+    """Give ``StateReasonData``: the same facts for programs, as a JSON string."""
+    data: dict[str, object] = {"version": "1.0", "queryDate": _iso(now)}
+    if verdict.points:
+        data["startDate"] = _iso(verdict.points[0].at)
+    data |= {"statistic": rule.statistic, "period": rule.period_s}
+    data["recentDatapoints"] = [point.value for point in verdict.points]
+    data["threshold"] = float(rule.threshold)
+    data["evaluatedDatapoints"] = [
+        {"timestamp": _iso(p.at), "sampleCount": p.sample_count, "value": p.value} for p in reversed(verdict.points)
+    ]
+    return json.dumps(data, separators=(",", ":"))
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(at % 1 * 1000):03d}+0000"

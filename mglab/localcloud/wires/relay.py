@@ -1,0 +1,258 @@
+"""The relay: every public port of the cloud, and every flow that came in by one of them, in one thread.
+
+A port is described by an ``Entrance``. The balancer's entrances choose a target by the flow hash, an
+instance's public ports have one fixed target, a dark entrance lets nobody in; the relay does not know which
+is which. ``apply`` takes all entrances that should be there and makes it so: it may be called at any time
+from any thread, and when it returns the ports listen (or are dark, or are gone).
+
+Flows are not in that table. A flow stays with the target that it was given until it ends, whatever becomes
+of the entrance (aws-facts 1.3, 1.7: a target that is deregistered keeps its connections). Only two calls end it
+early: ``cut``, for a load balancer that is deleted, and ``forget``, for a target that turned unhealthy.
+
+When an entrance has no destination for a client (the chosen target would never answer), the client is held:
+nothing is sent and nothing is read. On AWS its SYN would be dropped and its connect time out; here the
+host's kernel has already completed the handshake, so the client sees a connection that stays silent. It is
+let go when the client gives up, or reset after 75 wall seconds. An entrance of which it is known that nobody
+behind it answers should be dark instead: then the connect itself times out.
+
+Out of descriptors, the relay leaves new clients in the kernel's queue and looks again a little later.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from mglab.localcloud.wires.counts import FlowCounts
+from mglab.localcloud.wires.dial import socket_from
+from mglab.localcloud.wires.flow import Address, Destination, Flow, reset
+from mglab.localcloud.wires.listener import Listener
+from mglab.localcloud.wires.loop import ERR, IN, RDHUP, Loop, Timer
+
+ACCEPTED_AT_ONCE = 64
+HELD_S = 75.0
+"""About as long as a client's kernel would have gone on sending SYNs."""
+SHORTAGE_PAUSE_S = 0.2
+SWEEP_S = 0.25
+SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+
+Choose = Callable[[socket.socket, Address], Destination | None]
+"""(the accepted client, its address) -> where it goes; None: hold it, unanswered."""
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """One public port. Without ``choose`` it is dark: bound, and every client times out."""
+
+    address: str
+    port: int
+    choose: Choose | None = None
+    idle_timeout_s: float = 350.0
+    counts: FlowCounts = field(default_factory=FlowCounts)
+    """On whose account clients are held or rejected."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A client whose packets nobody answers."""
+
+    connection: socket.socket
+    counts: FlowCounts
+    timer: Timer
+
+
+class Relay:
+    """Owns the public ports and the flows. ``loop`` must be started before the first ``apply``."""
+
+    def __init__(self, loop: Loop, *, held_s: float = HELD_S) -> None:
+        self._loop = loop
+        self._held_s = held_s
+        self._entrances: dict[Address, Entrance] = {}
+        self._listeners: dict[Address, Listener] = {}
+        self._watched: set[Address] = set()
+        self._unbound: dict[Address, str] = {}
+        self._flows: set[Flow] = set()
+        self._held: dict[int, Held] = {}
+        self._sweeper: Timer | None = None
+        self._pause: Timer | None = None
+
+    def apply(self, entrances: Iterable[Entrance]) -> None:
+        """Make these, and no others, the public ports."""
+        wanted = {(entrance.address, entrance.port): entrance for entrance in entrances}
+        self._loop.call(lambda: self._apply(wanted))
+
+    def cut(self, addresses: Collection[str]) -> None:
+        """Reset every flow that came in by one of these addresses, and let go of who is held there."""
+        self._loop.call(lambda: self._cut(lambda address: address in addresses))
+
+    def forget(self, doomed: Mapping[Address, Collection[tuple[str, int]]]) -> None:
+        """Forget every flow from a public port to one of its doomed targets (id, port): the next packet is reset."""
+        if doomed:
+            self._loop.call(lambda: self._forget(doomed))
+
+    def stop(self) -> None:
+        """Close every port and reset every flow."""
+        self._loop.call(self._stop)
+
+    def troubles(self) -> tuple[str, ...]:
+        """Say which ports could not be bound, and whether descriptors have run out."""
+        grouped: dict[tuple[int, str], list[str]] = {}
+        for (address, port), why in sorted(self._unbound.copy().items()):
+            grouped.setdefault((port, why), []).append(address)
+        short = ("out of file descriptors: new connections wait",) if self._pause is not None else ()
+        return tuple(_unbound_line(port, why, where) for (port, why), where in grouped.items()) + short
+
+    def _apply(self, wanted: dict[Address, Entrance]) -> None:
+        self._entrances = wanted
+        for address in [known for known in self._listeners if known not in wanted]:
+            self._close(address)
+        self._unbound = {}
+        for address, entrance in wanted.items():
+            listener = self._listeners.get(address) or self._bind(address)
+            if listener is not None:
+                self._light(listener, dark=entrance.choose is None)
+
+    def _bind(self, address: Address) -> Listener | None:
+        try:
+            listener = Listener(*address)
+        except OSError as failure:
+            self._unbound[address] = failure.strerror or str(failure)
+            return None
+        self._listeners[address] = listener
+        return listener
+
+    def _light(self, listener: Listener, *, dark: bool) -> None:
+        """Open a port or make it dark, if it is not so already."""
+        if listener.dark == dark:
+            return
+        if dark and listener.dark is not None:
+            self._accept_some(listener, IN)  # who came before is not kept in the queue that shall be full
+        try:
+            listener.darken() if dark else listener.brighten()
+        except OSError as failure:
+            # Two sockets may be bound to a port with SO_REUSEADDR; only one may listen.
+            self._unbound[listener.address] = failure.strerror or str(failure)
+            self._close(listener.address)
+            return
+        self._watch_listeners()
+
+    def _close(self, address: Address) -> None:
+        listener = self._listeners.pop(address)
+        if address in self._watched:
+            self._watched.discard(address)
+            self._loop.unwatch(listener.socket.fileno())
+        listener.close()
+
+    def _watch_listeners(self) -> None:
+        """Watch exactly those ports at which clients may be accepted now."""
+        for address, listener in self._listeners.items():
+            watched, accepts = address in self._watched, listener.dark is False and self._pause is None
+            if accepts and not watched:
+                self._watched.add(address)
+                self._loop.watch(listener.socket.fileno(), IN, partial(self._accept_some, listener))
+            elif watched and not accepts:
+                self._watched.discard(address)
+                self._loop.unwatch(listener.socket.fileno())
+
+    def _accept_some(self, listener: Listener, events: int) -> None:
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                accepted = listener.accept()
+            except BlockingIOError:
+                return
+            except ConnectionAbortedError:
+                continue
+            except OSError as failure:
+                if failure.errno not in SHORTAGES:
+                    raise
+                self._rest()
+                return
+            if accepted is not None:
+                self._admit(self._entrances[listener.address], *accepted)
+            if self._pause is not None:
+                return
+
+    def _admit(self, entrance: Entrance, client: socket.socket, address: Address) -> None:
+        destination = entrance.choose(client, address) if entrance.choose else None
+        if destination is None:
+            self._hold(client, entrance.counts)
+        else:
+            self._relay(entrance, client, address, destination)
+
+    def _relay(self, entrance: Entrance, client: socket.socket, address: Address, destination: Destination) -> None:
+        try:
+            target = socket_from(address[0])
+        except OSError:
+            destination.counts.rejected_flows += 1
+            reset(client)
+            self._rest()
+            return
+        flow = Flow(
+            self._loop, client, target, destination=destination, idle_timeout_s=entrance.idle_timeout_s,
+            via=(entrance.address, entrance.port), ended=self._flows.discard,
+        )  # fmt: skip
+        self._flows.add(flow)
+        flow.dial()
+        self._keep_sweeping()
+
+    def _keep_sweeping(self) -> None:
+        if self._sweeper is None and self._flows:
+            self._sweeper = self._loop.later(SWEEP_S, self._sweep)
+
+    def _sweep(self) -> None:
+        for flow in [flow for flow in self._flows if flow.is_idle(self._loop.now)]:
+            flow.forget()
+        self._sweeper = None
+        self._keep_sweeping()
+
+    def _hold(self, client: socket.socket, counts: FlowCounts) -> None:
+        counts.new_flows += 1
+        counts.active_flows += 1
+        fd = client.fileno()
+        self._held[fd] = Held(client, counts, self._loop.later(self._held_s, partial(self._let_go, fd)))
+        self._loop.watch(fd, RDHUP, partial(self._given_up, fd))
+
+    def _given_up(self, fd: int, events: int) -> None:
+        if events & (RDHUP | ERR):
+            self._let_go(fd)
+
+    def _let_go(self, fd: int) -> None:
+        held = self._held.pop(fd)
+        held.timer.cancel()
+        held.counts.active_flows -= 1
+        self._loop.unwatch(fd)
+        reset(held.connection)
+
+    def _rest(self) -> None:
+        """Leave clients in the kernel's queue for a moment: there is no descriptor left to accept them with."""
+        if self._pause is None:
+            self._pause = self._loop.later(SHORTAGE_PAUSE_S, self._resume)
+            self._watch_listeners()
+
+    def _resume(self) -> None:
+        self._pause = None
+        self._watch_listeners()
+
+    def _cut(self, applies: Callable[[str], bool]) -> None:
+        for flow in [flow for flow in self._flows if applies(flow.via[0])]:
+            flow.cut()
+        for fd in [fd for fd, held in self._held.items() if applies(held.connection.getsockname()[0])]:
+            self._let_go(fd)
+
+    def _forget(self, doomed: Mapping[Address, Collection[tuple[str, int]]]) -> None:
+        for flow in list(self._flows):
+            if (flow.destination.target_id, flow.destination.address[1]) in doomed.get(flow.via, ()):
+                flow.forget()
+
+    def _stop(self) -> None:
+        self._apply({})
+        self._cut(lambda address: True)
+
+
+def _unbound_line(port: int, why: str, addresses: list[str]) -> str:
+    others = f" and {len(addresses) - 1} more addresses" if len(addresses) > 1 else ""
+    return f"port {port} of {addresses[0]}{others} could not be bound ({why}): clients are refused there"

@@ -1,0 +1,189 @@
+"""Monitoring, steps 87-88: the two tabs that look at one system from two sides, and the alarms.
+
+The target group's tab counts hosts: HealthyHostCount and UnHealthyHostCount exist only with the target
+group among the dimensions, split by zone or not. The load balancer's tab counts traffic: flows, bytes,
+packets, resets, capacity units; it never knows which target served (aws-facts 4.1). Every node reports, and
+minimum and maximum are taken over nodes: hence Maximum of healthy and Minimum of unhealthy hosts.
+
+A dimension combination that was never published gives nothing, which is not zero: such columns are empty.
+Points are a minute apart and come one to three minutes late (aws-facts 4.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from mglab.display import column
+from mglab.session import Lab
+from mglab.steps.balancing import load_balancer, target_group
+from mglab.steps.ensure import Record, Records
+from mglab.steps.network import subnets
+
+if TYPE_CHECKING:
+    import pandas
+
+PERIOD_S = 60
+NAMESPACE = "AWS/NetworkELB"
+
+HOSTS = (("HealthyHostCount", "Healthy hosts", "Maximum"), ("UnHealthyHostCount", "Unhealthy hosts", "Minimum"))
+TRAFFIC = (
+    ("ActiveFlowCount", "Active flows", "Average"),
+    ("NewFlowCount", "New flows", "Sum"),
+    ("ProcessedBytes", "Processed bytes", "Sum"),
+    ("ProcessedPackets", "Processed packets", "Sum"),
+    ("ConsumedLCUs", "Consumed LCUs", "Sum"),
+    ("TCP_Client_Reset_Count", "Client resets", "Sum"),
+    ("TCP_Target_Reset_Count", "Target resets", "Sum"),
+    ("TCP_ELB_Reset_Count", "Load balancer resets", "Sum"),
+    ("UnhealthyRoutingFlowCount", "Fail-open flows", "Sum"),
+)
+GROUP = (
+    ("GroupDesiredCapacity", "Desired", "Average"),
+    ("GroupInServiceInstances", "In service", "Average"),
+    ("GroupPendingInstances", "Pending", "Average"),
+    ("GroupTerminatingInstances", "Terminating", "Average"),
+    ("GroupTotalInstances", "Total", "Average"),
+)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One line of a graph: a metric, its dimensions, and the statistic it is read by."""
+
+    label: str
+    namespace: str
+    name: str
+    dimensions: tuple[tuple[str, str], ...]
+    statistic: str
+
+
+@dataclass(frozen=True)
+class Alarm(Record):
+    """A CloudWatch alarm."""
+
+    name: str = field(metadata=column("Alarm"))
+    state: str = field(metadata=column("State"))
+    condition: str = field(metadata=column("Condition"))
+    changed: datetime = field(metadata=column("Since", "time"))
+    reason: str = field(metadata=column("Reason"))
+
+
+def target_group_metrics(lab: Lab, since: datetime, until: datetime | None = None) -> pandas.DataFrame:
+    """Read what the target group's Monitoring tab shows: hosts by health, in all and by zone (step 87)."""
+    zones = [subnet.zone for subnet in subnets(lab)]
+    balancer, group = dimension_of(load_balancer(lab).arn), dimension_of(target_group(lab).arn)
+    return read(lab, target_group_lines(balancer, group, zones), since, until)
+
+
+def load_balancer_metrics(lab: Lab, since: datetime, until: datetime | None = None) -> pandas.DataFrame:
+    """Read what the load balancer's Monitoring tab shows: flows, bytes, packets, resets (step 88)."""
+    return read(lab, load_balancer_lines(dimension_of(load_balancer(lab).arn)), since, until)
+
+
+def group_metrics(lab: Lab, since: datetime, until: datetime | None = None) -> pandas.DataFrame:
+    """Read the group's own metrics and its average CPU."""
+    return read(lab, group_lines(lab.config.group_name), since, until)
+
+
+def alarms(lab: Lab) -> Records[Alarm]:
+    """List the alarms that the group's target tracking made."""
+    pages = lab.cloudwatch.get_paginator("describe_alarms").paginate(
+        AlarmNamePrefix=f"TargetTracking-{lab.config.group_name}-"
+    )
+    return Records(_read_alarm(it) for page in pages for it in page["MetricAlarms"])
+
+
+# -- which lines a tab has ------------------------------------------------------------------------------------
+
+
+def dimension_of(arn: str) -> str:
+    """Give an ARN's dimension value: ``net/MGLB/fea3...`` or ``targetgroup/MGTG/bc50...``."""
+    return arn.split(":loadbalancer/")[-1] if ":loadbalancer/" in arn else arn.rsplit(":", 1)[-1]
+
+
+def target_group_lines(balancer: str, group: str, zones: Sequence[str]) -> list[Metric]:
+    """List the target group's lines: each count in all, then by zone."""
+    both = (("LoadBalancer", balancer), ("TargetGroup", group))
+    return [
+        Metric(f"{label} ({zone})" if zone else label, NAMESPACE, name, _in_zone(zone) + both, statistic)
+        for name, label, statistic in HOSTS
+        for zone in ("", *zones)
+    ]
+
+
+def load_balancer_lines(balancer: str) -> list[Metric]:
+    """List the load balancer's lines."""
+    only = (("LoadBalancer", balancer),)
+    return [Metric(label, NAMESPACE, name, only, statistic) for name, label, statistic in TRAFFIC]
+
+
+def group_lines(group_name: str) -> list[Metric]:
+    """List the group's lines."""
+    only = (("AutoScalingGroupName", group_name),)
+    counts = [Metric(label, "AWS/AutoScaling", name, only, statistic) for name, label, statistic in GROUP]
+    return [*counts, Metric("CPU (%)", "AWS/EC2", "CPUUtilization", only, "Average")]
+
+
+def _in_zone(zone: str) -> tuple[tuple[str, str], ...]:
+    return (("AvailabilityZone", zone),) if zone else ()
+
+
+def metric_query(number: int, line: Metric) -> dict[str, Any]:
+    """Say what GetMetricData is asked for one line."""
+    metric = {
+        "Namespace": line.namespace,
+        "MetricName": line.name,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in line.dimensions],
+    }
+    return {
+        "Id": f"m{number}",
+        "Label": line.label,
+        "MetricStat": {"Metric": metric, "Period": PERIOD_S, "Stat": line.statistic},
+    }
+
+
+# -- reading them -------------------------------------------------------------------------------------------
+
+
+def read(lab: Lab, lines: Sequence[Metric], since: datetime, until: datetime | None = None) -> pandas.DataFrame:
+    """Read lines into a frame: one row a minute of lab time, one column a line, empty where nothing was published."""
+    import pandas
+
+    points = _points(lab, [metric_query(*numbered) for numbered in enumerate(lines)], since, until or lab.clock.now())
+    columns = {
+        line.label: pandas.Series(points.get(f"m{number}", {}), dtype="float64") for number, line in enumerate(lines)
+    }
+    frame = pandas.DataFrame(columns)
+    frame.index = pandas.DatetimeIndex(pandas.to_datetime(frame.index, utc=True), name="time")
+    return frame.sort_index()
+
+
+def _points(
+    lab: Lab, queries: list[dict[str, Any]], since: datetime, until: datetime
+) -> dict[str, dict[datetime, float]]:
+    """Ask for all lines at once: each query's id with its points."""
+    pages = lab.cloudwatch.get_paginator("get_metric_data").paginate(
+        MetricDataQueries=queries, StartTime=since, EndTime=until, ScanBy="TimestampAscending"
+    )
+    found: dict[str, dict[datetime, float]] = {}
+    for page in pages:
+        for result in page["MetricDataResults"]:
+            series = zip(result["Timestamps"], result["Values"], strict=True)
+            found.setdefault(result["Id"], {}).update(series)
+    return found
+
+
+def _read_alarm(answer: dict[str, Any]) -> Alarm:
+    signs = {"GreaterThanThreshold": ">", "LessThanThreshold": "<"}
+    sign = signs.get(answer["ComparisonOperator"], answer["ComparisonOperator"])
+    minutes = answer["EvaluationPeriods"] * answer["Period"] // 60
+    return Alarm(
+        name=answer["AlarmName"],
+        state=answer["StateValue"],
+        condition=f"{answer['MetricName']} {sign} {answer['Threshold']:g} for {minutes} min",
+        changed=answer["StateUpdatedTimestamp"],
+        reason=answer.get("StateReason", ""),
+    )

@@ -1,0 +1,174 @@
+"""One request to the service, every phase timed, and who answered (lab steps 40 and 81-84).
+
+The reply ends in the responder's private address in parentheses: that is how a client on the internet can
+tell which replica it got. Times are wall milliseconds: they are real work, never scaled by the lab's clock.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from time import perf_counter
+
+from mglab.display import column
+from mglab.errors import ServiceUnreachable
+from mglab.session import Lab
+
+TIMEOUT_S = 3.0
+CLIENT = Path(__file__).resolve().parents[2] / "servers" / "MusicGuruClient.py"
+CLIENT_BOUND_S = 60.0
+RESPONDER = re.compile(r"\((\d+\.\d+\.\d+\.\d+)\)\s*$")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one request met. ``failure`` is empty when an answer came."""
+
+    at: datetime = field(metadata=column("Asked at", "time"))
+    address: str = field(metadata=column("Connected to", "address"))
+    source_port: int = field(metadata=column("From port", "number"))
+    connect_ms: float | None = field(metadata=column("Connect (ms)", "number"))
+    first_byte_ms: float | None = field(metadata=column("First byte (ms)", "number"))
+    total_ms: float = field(metadata=column("Total (ms)", "number"))
+    responder: str | None = field(metadata=column("Answered by", "address"))
+    reply: str = field(metadata=column("Reply"))
+    failure: str = field(metadata=column("Failure"))
+
+    @property
+    def answered(self) -> bool:
+        """Say whether the service answered."""
+        return not self.failure
+
+
+@dataclass
+class _Phases:
+    """Milliseconds since a request began, phase by phase."""
+
+    began: float
+    connect_ms: float | None = None
+    first_byte_ms: float | None = None
+
+    def elapsed_ms(self) -> float:
+        return round((perf_counter() - self.began) * 1000, 3)
+
+
+def ask(
+    lab: Lab, host: str, *, port: int | None = None, year: int = 0, source_port: int = 0, timeout_s: float = TIMEOUT_S
+) -> Sample:
+    """Ask once for ``year`` and say how it went; a failure is a result, not an exception.
+
+    ``host`` is a name or an address; a name is resolved afresh and its first address is used, as the lab's
+    client does. ``source_port`` 0 lets the system choose.
+    """
+    at, phases = lab.clock.now(), _Phases(perf_counter())
+    addresses = lab.resolve(host)
+    if not addresses:
+        return _failed(at, host, 0, phases, "no such name")
+    address, bound_port = addresses[0], 0
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as link:
+        link.settimeout(timeout_s)
+        try:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            link.bind(("", source_port))
+            link.connect((address, port or lab.config.service_port))
+            bound_port, phases.connect_ms = link.getsockname()[1], phases.elapsed_ms()
+            reply = _converse(link, year, phases)
+        except OSError as error:
+            return _failed(at, address, bound_port, phases, failure_of(error))
+    if not reply:
+        return _failed(at, address, bound_port, phases, "closed without an answer")
+    return _answered(at, address, bound_port, phases, reply)
+
+
+def failure_of(error: OSError) -> str:
+    """Name a socket error in a word that a table can group by."""
+    for kind, word in (
+        (TimeoutError, "timed out"),
+        (ConnectionRefusedError, "refused"),
+        (ConnectionResetError, "reset"),
+        (BrokenPipeError, "reset"),
+    ):
+        if isinstance(error, kind):
+            return word
+    return error.strerror or type(error).__name__
+
+
+def responder_of(reply: str) -> str | None:
+    """Read who answered from the end of a reply."""
+    found = RESPONDER.search(reply)
+    return found[1] if found else None
+
+
+def _converse(link: socket.socket, year: int, phases: _Phases) -> str:
+    link.sendall(f"{year}\n".encode())
+    received = b""
+    while not received.endswith(b"\n"):
+        chunk = link.recv(4096)
+        if not chunk:
+            break
+        phases.first_byte_ms = phases.first_byte_ms or phases.elapsed_ms()
+        received += chunk
+    return received.decode("utf-8", "replace").strip()
+
+
+def _answered(at: datetime, address: str, source_port: int, phases: _Phases, reply: str) -> Sample:
+    return Sample(
+        at=at,
+        address=address,
+        source_port=source_port,
+        connect_ms=phases.connect_ms,
+        first_byte_ms=phases.first_byte_ms,
+        total_ms=phases.elapsed_ms(),
+        responder=responder_of(reply),
+        reply=reply,
+        failure="",
+    )
+
+
+def _failed(at: datetime, address: str, source_port: int, phases: _Phases, failure: str) -> Sample:
+    return Sample(
+        at=at,
+        address=address,
+        source_port=source_port,
+        connect_ms=phases.connect_ms,
+        first_byte_ms=phases.first_byte_ms,
+        total_ms=phases.elapsed_ms(),
+        responder=None,
+        reply="",
+        failure=failure,
+    )
+
+
+def run_client(lab: Lab, host: str, *, port: int | None = None, year: int = 0) -> str:
+    """Run MusicGuruClient.py itself, unmodified, and give its transcript, command line first (lab step 81).
+
+    Raises ServiceUnreachable when it ends without an answer.
+    """
+    words = [CLIENT.name, host, str(port or lab.config.service_port), str(year)]
+    done = subprocess.run(
+        [sys.executable, str(CLIENT), *words[1:]],
+        env=_environment(lab.client_environment),
+        capture_output=True,
+        text=True,
+        timeout=CLIENT_BOUND_S,
+        check=False,
+    )
+    transcript = f"$ python3 {' '.join(words)}\n{done.stdout}{done.stderr}".rstrip()
+    if done.returncode:
+        raise ServiceUnreachable(
+            f"the client got no answer from {host}:\n{transcript}",
+            hint="look at the targets' health and the security group, then run this cell again",
+        )
+    return transcript
+
+
+def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+    import os
+
+    return dict(os.environ) | dict(extra)

@@ -1,0 +1,150 @@
+"""Step 86 and question 3, a first honest experiment: raise the minimum, and see where the time goes.
+
+From the request to the first answer the new instance passes through stages that three services can be
+asked about. Their lengths are what the watch saw, in AWS seconds. Where the local cloud waits only because
+AWS is known to wait, the stage is called modelled and names its row of the facts it rests on; on AWS every
+stage is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mglab.display import column
+from mglab.session import Lab
+from mglab.steps import balancing, scaling
+from mglab.study.client import ask
+from mglab.study.kept import once
+from mglab.study.timeline import Event, merge, seconds_between
+from mglab.study.watch import Watch, short
+
+GROWN_TIMEOUT_S = 1800.0
+SHRUNK_TIMEOUT_S = 1800.0
+LARGER = 3
+"""The minimum that step 86 raises to; the sheet's maximum (step 72)."""
+
+MODELLED = {
+    "decide and launch": "modelled (aws-facts 2.4: decision to launch)",
+    "pending": "modelled (aws-facts 7: EC2 pending)",
+    "boot until the service answers": "modelled (aws-facts 7: boot)",
+    "register, before the first check": "modelled (aws-facts 1.5: registration delay)",
+    "first check passes": "measured",
+    "first answer through the balancer": "measured",
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stretch between the request and the first answer."""
+
+    stage: str = field(metadata=column("Stage"))
+    seconds: float = field(metadata=column("AWS seconds", "number"))
+    kind: str = field(metadata=column("Measured or modelled"))
+    began: datetime = field(metadata=column("From", "time"))
+    ended: datetime = field(metadata=column("To", "time"))
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Everything one raise of the minimum saw."""
+
+    newcomer: str
+    events: tuple[Event, ...]
+    stages: tuple[Stage, ...]
+
+    @property
+    def bands(self) -> list[tuple[str, float, str]]:
+        """Give the stages as a waterfall draws them."""
+        return [(stage.stage, stage.seconds, stage.kind.split(" ")[0]) for stage in self.stages]
+
+
+def grow(lab: Lab, *, again: bool = False) -> Growth:
+    """Raise the minimum to three and follow the newcomer to its first answer; done once a run (step 86)."""
+    return once(lab, "grow", Growth, lambda: _grow(lab), again=again)
+
+
+def shrink(lab: Lab) -> scaling.Group:
+    """Put minimum and desired size back and wait until the surplus instance has drained and gone."""
+    limits = lab.config
+    group = scaling.group(lab)
+    if (group.minimum, group.desired) != (limits.minimum, limits.desired):
+        scaling.set_limits(lab, minimum=limits.minimum, desired=limits.desired)
+    Watch(lab).until(lambda seen: _settled(seen, limits.desired), what="the group shrinks", timeout_s=SHRUNK_TIMEOUT_S)
+    return scaling.group(lab)
+
+
+def _settled(watch: Watch, wanted: int) -> bool:
+    return watch.states("group") == ["InService"] * wanted and watch.states("balancer") == ["healthy"] * wanted
+
+
+def _grow(lab: Lab) -> Growth:
+    watch = Watch(lab)
+    watch.look()
+    known = {instance for _, instance in watch.now}
+    asked_at = lab.clock.now()
+    scaling.set_limits(lab, minimum=LARGER)
+    served_at, answered_at, newcomer = _follow(lab, watch, known)
+    ours = [
+        Event(asked_at, "us", f"minimum raised to {LARGER}"),
+        Event(served_at, "client", f"{newcomer}: answers at its own address"),
+        Event(answered_at, "client", f"{newcomer}: answers through the balancer"),
+    ]
+    events = tuple(event for event in merge(ours, watch.events) if event.at >= asked_at)
+    return Growth(newcomer, events, _stages(lab, events, newcomer, asked_at, served_at, answered_at))
+
+
+def _follow(lab: Lab, watch: Watch, known: set[str]) -> tuple[datetime, datetime, str]:
+    """Watch the newcomer until it answers directly, is healthy, and answers through the balancer."""
+    watch.until(lambda seen: bool(_new(seen, known)), what="a new instance", timeout_s=GROWN_TIMEOUT_S)
+    newcomer = _new(watch, known)
+    watch.until(lambda _: _answers_directly(lab, newcomer), what=f"{newcomer} serves", timeout_s=GROWN_TIMEOUT_S)
+    served_at = lab.clock.now()
+    watch.until(
+        lambda seen: seen.now.get(("balancer", newcomer)) == "healthy", what=f"{newcomer} is healthy",
+        timeout_s=GROWN_TIMEOUT_S,
+    )  # fmt: skip
+    address, dns_name = _member(lab, newcomer).private_address, balancing.load_balancer(lab).dns_name
+    watch.until(
+        lambda _: ask(lab, dns_name).responder == address, what=f"{newcomer} answers", timeout_s=GROWN_TIMEOUT_S
+    )
+    return served_at, lab.clock.now(), newcomer
+
+
+def _new(watch: Watch, known: set[str]) -> str:
+    return next((instance for who, instance in sorted(watch.now) if who == "group" and instance not in known), "")
+
+
+def _member(lab: Lab, newcomer: str) -> scaling.Member:
+    return next(member for member in scaling.instances(lab) if short(member.instance_id) == newcomer)
+
+
+def _answers_directly(lab: Lab, newcomer: str) -> bool:
+    address = _member(lab, newcomer).public_address
+    return bool(address) and ask(lab, address).answered
+
+
+def _stages(
+    lab: Lab, events: Sequence[Event], newcomer: str, asked_at: datetime, served_at: datetime, answered_at: datetime
+) -> tuple[Stage, ...]:
+    """Cut the time from the request to the first answer where something was seen to change."""
+    marks = [
+        ("decide and launch", _seen(events, "group", newcomer, "Pending")),
+        ("pending", _seen(events, "EC2", newcomer, "running")),
+        ("boot until the service answers", served_at),
+        ("register, before the first check", _seen(events, "checks", newcomer, "Elb.InitialHealthChecking")),
+        ("first check passes", _seen(events, "balancer", newcomer, "healthy")),
+        ("first answer through the balancer", answered_at),
+    ]
+    stages, began = [], asked_at
+    for stage, ended in marks:
+        if ended is not None and ended > began:
+            kind = MODELLED[stage] if lab.backend == "local" else "measured"
+            stages.append(Stage(stage, seconds_between(began, ended), kind, began, ended))
+            began = ended
+    return tuple(stages)
+
+
+def _seen(events: Sequence[Event], who: str, newcomer: str, state: str) -> datetime | None:
+    return next((e.at for e in events if e.lane == who and e.what == f"{newcomer}: {state}"), None)

@@ -1,0 +1,57 @@
+"""An experiment is done once: what it measured is kept with the run, and shown again from there.
+
+Running a notebook twice must change nothing (no second instance dies because a cell was run again), and a
+figure drawn from kept data is the same figure. ``again=True`` repeats the experiment and replaces the kept
+result. Kept results belong to the place they were measured at: a rehearsal's are not shown for AWS.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from mglab.errors import OutputsUnwritable
+from mglab.session import Lab
+
+Result = TypeVar("Result")
+
+
+def once(lab: Lab, name: str, kind: type[Result], measure: Callable[[], Result], *, again: bool = False) -> Result:
+    """Give the kept result of the experiment ``name``, else ``measure`` it now and keep it.
+
+    ``kind`` is a dataclass of plain values, times and nested dataclasses.
+    """
+    path = lab.folder / "experiments" / f"{name}.json"
+    result = None if again else _read(path, kind, lab.ledger.place)
+    if result is None:
+        result = measure()
+        _keep(path, kind, result, lab.ledger.place)
+        lab.ledger.note("experiment", name, kept=path.name)
+    return result
+
+
+def _read(path: Path, kind: type[Result], place: str) -> Result | None:
+    """Read a kept result; one of another place, or of an older shape, counts as none."""
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+        return TypeAdapter(kind).validate_python(kept["result"], strict=False) if kept["place"] == place else None
+    except (FileNotFoundError, KeyError, ValueError, ValidationError):
+        return None
+
+
+def _keep(path: Path, kind: type[Result], result: Result, place: str) -> None:
+    whole = {"place": place, "result": TypeAdapter(kind).dump_python(result, mode="json")}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(whole, indent=1, ensure_ascii=False), "utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputsUnwritable(
+            f"the result of {path.stem} cannot be kept: {error.strerror}", hint="free some space, then run this again"
+        ) from error

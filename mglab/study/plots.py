@@ -1,0 +1,146 @@
+"""Every figure of the workbook, in one style: readable in grey, colour never alone, units on every axis.
+
+Functions take records and give a matplotlib ``Figure``; nothing here measures anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.figure import Figure
+
+from mglab.study.client import Sample
+from mglab.study.timeline import Event
+
+# Okabe and Ito's palette: told apart by colour-blind readers; markers and dashes tell them apart in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", "-.", ":")
+FAILED = "#B3261E"
+QUIET = "#8A8A8A"
+
+
+def _figure(rows: int, height: float) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(7.2, height), layout="constrained")
+    axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.grid(axis="x", color="#E4E4E4", linewidth=0.6)
+        ax.tick_params(labelsize=8)
+    return figure, list(axes)
+
+
+def sequence(samples: Sequence[Sample], *, title: str) -> Figure:
+    """Draw who answered, request by request: a regular pattern would be seen at once."""
+    responders = sorted({s.responder for s in samples if s.responder})
+    figure, (ax,) = _figure(1, 0.9 + 0.42 * max(2, len(responders)))
+    for lane, responder in enumerate(responders):
+        at = [n for n, s in enumerate(samples, 1) if s.responder == responder]
+        ax.plot(at, [lane] * len(at), MARKERS[lane % 7], color=COLOURS[lane % 7], markersize=4)
+    failed = [n for n, s in enumerate(samples, 1) if s.failure]
+    if failed:
+        ax.plot(failed, [-1] * len(failed), "x", color=FAILED, markersize=5)
+    lanes = [(-1, "no answer")] if failed else []
+    lanes += list(enumerate(responders))
+    ax.set_yticks([at for at, _ in lanes], [name for _, name in lanes])
+    ax.set_ylim((-1.6 if failed else -0.6), len(responders) - 0.4)
+    ax.set_xlabel("request, in the order asked", fontsize=8)
+    ax.set_title(title, fontsize=9, loc="left")
+    return figure
+
+
+def outage(samples: Sequence[Sample], events: Sequence[Event], *, title: str) -> Figure:
+    """Draw what a client outside felt (above: answered or not, by whom) against what happened (below)."""
+    figure, (felt, happened) = _figure(2, 4.6)
+    _draw_samples(felt, samples)
+    felt.set_ylabel("answer after (ms, wall)", fontsize=8)
+    felt.set_title(title, fontsize=9, loc="left")
+    lanes = list(dict.fromkeys(event.lane for event in events))
+    for event in events:
+        lane = lanes.index(event.lane)
+        happened.plot([date2num(event.at)], [lane], MARKERS[lane % 7], color=COLOURS[lane % 7], markersize=5)
+        happened.annotate(
+            event.what, (date2num(event.at), lane), textcoords="offset points", xytext=(3, 5), fontsize=6, rotation=14
+        )
+    happened.set_yticks(range(len(lanes)), lanes)
+    happened.set_ylim(-0.5, len(lanes) + 0.2)
+    _time_axis(happened)
+    return figure
+
+
+def _draw_samples(ax: Axes, samples: Sequence[Sample]) -> None:
+    responders = sorted({s.responder for s in samples if s.responder})
+    for number, responder in enumerate(responders):
+        mine = [s for s in samples if s.responder == responder]
+        ax.plot(
+            [date2num(s.at) for s in mine], [s.total_ms for s in mine], MARKERS[number % 7],
+            color=COLOURS[number % 7], markersize=3, label=responder,
+        )  # fmt: skip
+    failed = [s for s in samples if s.failure]
+    if failed:
+        ax.plot(
+            [date2num(s.at) for s in failed],
+            [s.total_ms for s in failed],
+            "x",
+            color=FAILED,
+            markersize=5,
+            label="no answer",
+        )
+    ax.set_yscale("log")
+    if responders or failed:
+        ax.legend(fontsize=7, loc="upper right", frameon=False, ncols=4)
+
+
+def waterfall(bands: Sequence[tuple[str, float, str]], *, title: str) -> Figure:
+    """Draw how long each stage took: (stage, AWS seconds, ``measured`` or ``modelled``), one after the other."""
+    figure, (ax,) = _figure(1, 0.9 + 0.36 * len(bands))
+    began = 0.0
+    for row, (_, seconds, kind) in enumerate(bands):
+        measured = kind == "measured"
+        ax.barh(
+            row, seconds, left=began, height=0.6, color=COLOURS[0] if measured else "#BBD6EA",
+            hatch="" if measured else "///", edgecolor=COLOURS[0], linewidth=0.6,
+        )  # fmt: skip
+        ax.annotate(f" {seconds:.0f} s", (began + seconds, row), va="center", fontsize=7)
+        began += seconds
+    ax.set_yticks(range(len(bands)), [f"{stage} ({kind})" for stage, _, kind in bands])
+    ax.invert_yaxis()
+    ax.margins(x=0.12)
+    ax.set_xlabel("AWS seconds since the request", fontsize=8)
+    ax.set_title(title, fontsize=9, loc="left")
+    return figure
+
+
+Series = Mapping[str, Sequence[tuple[datetime, float]]]
+
+
+def monitoring(panels: Mapping[str, Series], marks: Sequence[Event] = (), *, title: str) -> Figure:
+    """Draw one panel a metric, one line a dimension, as the console's monitoring tab does; events are marked."""
+    figure, axes = _figure(max(1, len(panels)), 0.6 + 1.25 * max(1, len(panels)))
+    for ax, (metric, series) in zip(axes, panels.items(), strict=False):
+        for number, (label, points) in enumerate(series.items()):
+            ax.plot(
+                [date2num(at) for at, _ in points], [value for _, value in points], DASHES[number % 4],
+                color=COLOURS[number % 7], marker=MARKERS[number % 7], markersize=2.5, linewidth=1, label=label,
+            )  # fmt: skip
+        for mark in marks:
+            ax.axvline(date2num(mark.at), color=QUIET, linewidth=0.7, linestyle=":")
+        ax.set_title(metric, fontsize=8, loc="left")
+        ax.set_ylim(bottom=0)
+        if series:
+            ax.legend(fontsize=6, loc="upper left", frameon=False, ncols=3)
+        else:
+            ax.annotate("no data points", (0.5, 0.5), xycoords="axes fraction", ha="center", fontsize=8, color=QUIET)
+    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+    _time_axis(axes[-1])
+    return figure
+
+
+def _time_axis(ax: Axes) -> None:
+    locator = AutoDateLocator(minticks=3, maxticks=8)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.set_xlabel("lab time (UTC)", fontsize=8)

@@ -1,0 +1,73 @@
+"""Start, stop and describe a local cloud, as a program of its own: the lab side never imports it.
+
+What a cloud answers is its own file (cloud.json): endpoint, credentials, clock. Those are for the same user's
+clients; ``environment_of`` turns them into the variables that the AWS CLI, Terraform and the SDKs read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mglab.clock import Clock
+from mglab.config import cloud_directory
+from mglab.errors import CloudUnavailable
+
+
+def directory_of(name: str, environ: Mapping[str, str]) -> Path:
+    """Give the folder of the cloud of this name; refuses a name that cannot be one."""
+    return cloud_directory({**environ, "MGLAB_CLOUD": name})
+
+
+def command(verb: str, name: str, rate: float) -> list[str]:
+    """Give the command line that starts, stops or describes a cloud."""
+    options = {"--directory": str(directory_of(name, os.environ)), "--name": name, "--rate": f"{rate:g}"}
+    return [sys.executable, "-m", "mglab.localcloud", verb, *(word for pair in options.items() for word in pair)]
+
+
+def ask(verb: str, name: str, rate: float = 60.0) -> dict[str, Any] | None:
+    """Run such a command; gives what the cloud says of itself, None when it does not run."""
+    done = subprocess.run(command(verb, name, rate), capture_output=True, text=True, check=False)
+    return answer(done.returncode, done.stdout, done.stderr)
+
+
+def answer(code: int, out: str, errors: str) -> dict[str, Any] | None:
+    """Read what such a command printed; raises CloudUnavailable with its own words when it failed."""
+    if code == 0:
+        known = json.loads(out or "null")
+        return known if isinstance(known, dict) else None
+    words = [line.strip() for line in errors.splitlines() if line.strip()] or [f"exit code {code}"]
+    hint = words[-1].removeprefix("next: ") if words[-1].startswith("next: ") else "look at it: python3 -m mglab doctor"
+    kept = words[:-1] if words[-1].startswith("next: ") else words
+    raise CloudUnavailable(" ".join(kept[-3:]), hint=hint)
+
+
+def clock_of(cloud: Mapping[str, Any]) -> Clock:
+    """Give the clock that the cloud runs on; of AWS (an empty mapping), the wall's."""
+    if not cloud:
+        return Clock()
+    return Clock(rate=cloud["rate"], wall_epoch=cloud["wall_epoch"], lab_epoch=cloud["lab_epoch"])
+
+
+def environment_of(cloud: Mapping[str, Any]) -> dict[str, str]:
+    """Give the variables by which other AWS clients find the cloud and its names."""
+    known = {
+        "AWS_ENDPOINT_URL": cloud["endpoint"],
+        "AWS_ACCESS_KEY_ID": cloud["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": cloud["secret_access_key"],
+        "AWS_SESSION_TOKEN": cloud.get("session_token") or "",
+        "AWS_DEFAULT_REGION": cloud["region"],
+        "AWS_REGION": cloud["region"],
+        **cloud.get("client_environment", {}),
+    }
+    return {name: str(value) for name, value in known.items()}
+
+
+def shown(cloud: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what may be shown of a cloud: everything but its keys."""
+    return {name: value for name, value in cloud.items() if name not in ("secret_access_key", "session_token")}

@@ -1,0 +1,277 @@
+"""``mglab run``: every numbered notebook in order on a cloud of its own, then the teardown, then the PDF.
+
+Order of a run: refuse what cannot work (nothing is started) -> the guard, which starts the run's cloud and will
+tear down whatever happens to us -> the notebooks, one kernel each, one status line -> the last word to the guard
+-> the folio, so that the teardown is evidence too -> the closing lines. A second Ctrl-C
+cannot skip the teardown.
+
+With ``keep`` there is no guard: nothing is torn down, the cloud stays, and the next run of this name goes on there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from mglab import config
+from mglab.errors import LabError, TeardownIncomplete, UsageError
+from mglab.workbook import closing, clouds, cost, execution, guard, plan, state
+from mglab.workbook.progress import StatusLine
+from mglab.workbook.surroundings import Stop, environment, kernel_settings, lock_of, only_run, scratch_folder, signals
+
+DEFAULT_RATE = 60.0
+CELL_LIMIT_S = {"local": 1800, "aws": 5400}
+BACKENDS = ("local", "aws")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is to be; an empty name is replaced by the date and time."""
+
+    backend: str = "local"
+    rate: float = DEFAULT_RATE
+    first: str = ""
+    last: str = ""
+    keep: bool = False
+    run: str = ""
+    author: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    notebooks: Path = field(default_factory=lambda: config.project_folder() / "notebooks")
+    outputs: Path = field(default_factory=lambda: config.outputs_folder(os.environ))
+    teardown: Sequence[str] = (sys.executable, "-m", "mglab", "teardown")
+    """The command that tears a run down; ``--run`` and ``--backend`` are added."""
+
+
+@dataclass
+class Course:
+    """A run while it goes on: what it is, where it writes, what came of it so far."""
+
+    options: Options
+    name: str
+    folder: Path
+    steps: list[plan.Step]
+    scratch: Path
+    line: StatusLine
+    record: dict[str, Any]
+    stop: Stop
+    passed: list[str] = field(default_factory=list)
+    error: LabError | None = None
+
+    def note(self, **changes: Any) -> None:
+        """Change the record and file it."""
+        self.record.update(changes)
+        state.write(self.folder, self.record)
+
+    @property
+    def cloud_name(self) -> str:
+        """Name the run's own cloud; none on AWS."""
+        return f"run-{self.name}" if self.options.backend == "local" else ""
+
+
+def run(options: Options) -> int:
+    """Carry out a run; gives the exit code. Raises LabError for what keeps it from starting."""
+    name = checked_name(options)
+    paths = plan.notebooks(options.notebooks, first=options.first, last=options.last, keep=options.keep)
+    steps = plan.steps(paths, options.parameters)
+    folder = options.outputs / name
+    with only_run(folder), signals() as stop, scratch_folder() as scratch:
+        past = state.past_seconds(sorted(options.outputs.iterdir()), backend=options.backend, rate=_rate(options))
+        line = StatusLine([step.name for step in steps], past)
+        course = Course(options, name, folder, steps, scratch, line, _record(options, name, folder), stop)
+        with environment(_settings(course)):
+            return carry_out(course)
+
+
+# -- before anything is started ----------------------------------------------------------------------------
+
+
+def checked_name(options: Options) -> str:
+    """Give the run's name; refuses a backend or a rate that there is not."""
+    if options.backend not in BACKENDS:
+        hint = config.nearest(options.backend, BACKENDS, "backend")
+        raise UsageError(f"there is no backend {options.backend!r}", hint=hint)
+    if not 1 <= options.rate <= 3600:
+        raise UsageError(f"the clock cannot run at rate {options.rate:g}", hint="give 1 to 3600; 60 is usual")
+    return config.run_name(options.run or datetime.now().strftime("%Y-%m-%d-%H%M%S"), {})
+
+
+def _settings(course: Course) -> dict[str, str]:
+    """Give what kernels and commands are to know of this run."""
+    return {
+        "MGLAB_RUN": course.name,
+        "MGLAB_BACKEND": course.options.backend,
+        "MGLAB_CLOUD": course.cloud_name or config.DEFAULT_CLOUD,
+        "MGLAB_OUTPUTS": str(course.options.outputs.absolute()),
+        "MGLAB_HEADLESS": "1",
+        **kernel_settings(course.scratch),
+    }
+
+
+def _rate(options: Options) -> float:
+    return options.rate if options.backend == "local" else 1.0
+
+
+def _record(options: Options, name: str, folder: Path) -> dict[str, Any]:
+    """Begin the record; what earlier runs of this name say of their notebooks stays."""
+    return {
+        "run": name,
+        "backend": options.backend,
+        "rate": _rate(options),
+        "author": options.author or str(state.read(folder).get("author", "")),
+        "pid": os.getpid(),
+        "keep": options.keep,
+        "parameters": dict(options.parameters),
+        "status": "running",
+        "started": state.now(),
+        "notebooks": state.read(folder).get("notebooks", {}),
+    }
+
+
+# -- the run -----------------------------------------------------------------------------------------------
+
+
+def carry_out(course: Course) -> int:
+    """Start, run the notebooks, tear down, build the folio, close; gives the exit code."""
+    began = time.time()
+    course.note()
+    course.line.say(f"run {course.name}: {len(course.steps)} notebooks, {_where(course.options)}")
+    watch = None if course.options.keep else guard.Guard(_duties(course))
+    status = "failed"
+    try:
+        clock = clouds.clock_of(_cloud(course, watch))
+        course.note(started_lab=clock.now().isoformat(timespec="seconds"))
+        status = _notebooks(course)
+        course.note(finished_lab=clock.now().isoformat(timespec="seconds"))
+    except LabError as error:
+        course.error = error
+    except Interrupted:
+        status = "interrupted"
+    finally:
+        code = _torn_down(course, watch)
+        course.note(status=status, finished=state.now())
+    return _closed(course, code, cost.Stretch(began, time.time()))
+
+
+class Interrupted(Exception):
+    """The run was told to stop before its cloud was there."""
+
+
+def _where(options: Options) -> str:
+    if options.backend == "aws":
+        return "on your AWS account: this costs money until it is torn down"
+    return f"on a local cloud of its own, {options.rate:g} lab seconds a second"
+
+
+def _duties(course: Course) -> guard.Duties:
+    local, options = course.options.backend == "local", course.options
+    return guard.Duties(
+        up=clouds.command("up", course.cloud_name, options.rate) if local else (),
+        teardown=(*options.teardown, "--run", course.name, "--backend", options.backend),
+        down=clouds.command("down", course.cloud_name, options.rate) if local else (),
+        run_folder=str(course.folder.absolute()),
+        kernel_lock=str(lock_of(course.scratch)),
+        scratch=str(course.scratch),
+    )
+
+
+def _cloud(course: Course, watch: guard.Guard | None) -> Mapping[str, Any]:
+    """Wait for the run's cloud and note it; empty on AWS."""
+    course.line.working("starting the local cloud")
+    if watch is not None:
+        started = watch.started(course.stop)
+        if started is None:
+            raise Interrupted
+        cloud = clouds.answer(started.code, started.out, started.errors)
+    else:
+        cloud = clouds.ask("up", course.cloud_name, course.options.rate) if course.cloud_name else None
+    if cloud:
+        course.note(cloud=course.cloud_name, account=cloud.get("account", ""), region=cloud.get("region", ""))
+    return cloud or {}
+
+
+def _notebooks(course: Course) -> str:
+    """Run the notebooks until one does not pass; gives what became of the run."""
+    for step in course.steps:
+        if course.stop():
+            return "interrupted"
+        outcome = _notebook(course, step)
+        if outcome.status != "passed":
+            course.error = outcome.error
+            return outcome.status
+    return "passed"
+
+
+def _notebook(course: Course, step: plan.Step) -> execution.Outcome:
+    cells = execution.cell_count(step)
+    entry: dict[str, Any] = {"status": "running", "started": state.now(), "parameters": dict(step.parameters)}
+    course.record["notebooks"][step.name] = entry
+    course.note()
+    course.line.begin(step.name, cells)
+    outcome = execution.execute(
+        step, course.folder / "notebooks" / step.source.name,
+        lock=lock_of(course.scratch), cell_limit_s=CELL_LIMIT_S[course.options.backend],
+        is_stopping=course.stop, at_cell=course.line.at_cell, tick=course.line.tick,
+    )  # fmt: skip
+    seconds = course.line.end(outcome.status)
+    entry.update(status=outcome.status, seconds=round(seconds, 1), cells=cells)
+    if outcome.error:
+        entry["error"] = outcome.error.message
+    if outcome.status == "passed":
+        course.passed.append(step.name)
+    course.note()
+    return outcome
+
+
+def _torn_down(course: Course, watch: guard.Guard | None) -> int:
+    """Have everything torn down, unless the last notebook did or it is to be kept; gives the exit code."""
+    if watch is None:
+        course.note(teardown="kept")
+        return 0
+    word = "close" if course.passed and course.passed[-1].startswith(plan.TEARDOWN) else "teardown"
+    code = watch.finish(word, lambda: course.line.working(f"tearing down: {watch.last_line()}"))
+    course.note(teardown="complete" if code == 0 else "incomplete")
+    return code
+
+
+# -- afterwards --------------------------------------------------------------------------------------------
+
+
+def _closed(course: Course, teardown_code: int, took: cost.Stretch) -> int:
+    """Build the folio, say how it went and give the exit code."""
+    if course.record["status"] == "passed":
+        try:
+            course.note(pdf=_folio(course).name)
+        except LabError as error:
+            course.error = error
+    for text in closing.lines(course.folder, course.record, took):
+        course.line.say(text)
+    if teardown_code:
+        course.error = _left_over(course, teardown_code)
+    if course.error:
+        course.line.say(f"mglab: {course.error}")
+    if isinstance(course.error, TeardownIncomplete) or not course.stop():
+        return course.error.exit_code if course.error else 0
+    return 128 + course.stop.signal
+
+
+def _left_over(course: Course, code: int) -> TeardownIncomplete:
+    """Say that the teardown did not end well, after what went wrong before it."""
+    before = f"{course.error.message}; then " if course.error else ""
+    last = " ".join(guard.log_lines(course.folder)[-3:])
+    return TeardownIncomplete(
+        f"{before}the teardown ended with code {code}: {last}",
+        hint=f"python3 -m mglab teardown --run {course.name} --backend {course.options.backend}",
+    )
+
+
+def _folio(course: Course) -> Path:
+    from mglab.folio.build import build
+
+    course.line.working("typesetting the folio")
+    return build(course.folder)

@@ -1,0 +1,117 @@
+"""The whole sequence, once, as a stranger runs it: one command, an empty home, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pypdf
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RUN_BOUND_S = 560
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that has ended: what it printed and where it wrote."""
+
+    code: int
+    said: str
+    folder: Path
+    home: Path
+
+    @property
+    def state(self) -> dict[str, Any]:
+        return dict(json.loads((self.folder / "run.json").read_text("utf-8")))
+
+    def ledger(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.folder / "ledger.jsonl").read_text("utf-8").splitlines()]
+
+    def evidence(self) -> dict[str, dict[str, Any]]:
+        files = (self.folder / "evidence").glob("*.json")
+        return {record["title"]: record for record in (json.loads(file.read_text("utf-8")) for file in files)}
+
+    def rows(self, title: str) -> list[dict[str, str]]:
+        record = self.evidence()[title]
+        keys = [column["key"] for column in record["columns"]]
+        return [dict(zip(keys, row, strict=True)) for row in record["rows"]]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
+    home = tmp_path_factory.mktemp("home")
+    outputs = home / "outputs"
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MGLAB_", "JUPYTER", "XDG_"))
+    } | {"HOME": str(home), "MGLAB_OUTPUTS": str(outputs), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "mglab", "run", "--run", "whole"],
+        cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL, timeout=RUN_BOUND_S, check=False,
+    )  # fmt: skip
+    yield Finished(done.returncode, done.stdout, outputs / "whole", home)
+
+
+def test_it_succeeds(finished: Finished) -> None:
+    assert finished.code == 0, finished.said
+    assert {one["status"] for one in finished.state["notebooks"].values()} == {"passed"}
+
+
+def test_it_says_what_it_took_here_and_would_have_cost_there(finished: Finished) -> None:
+    assert "Project3partA.pdf" in finished.said
+    assert "on AWS" in finished.said and "US$" in finished.said
+
+
+def test_everything_made_was_removed(finished: Finished) -> None:
+    made = {(line["what"], line["id"]) for line in finished.ledger() if line["kind"] == "made"}
+    removed = {(line["what"], line["id"]) for line in finished.ledger() if line["kind"] == "removed"}
+    assert made and made <= removed
+
+
+def test_nothing_of_it_still_runs(finished: Finished) -> None:
+    assert processes_mentioning(str(finished.home)) == []
+
+
+def test_the_folio_shows_instances_by_name_and_address(finished: Finished) -> None:
+    text = "".join(page.extract_text() for page in pypdf.PdfReader(finished.folder / "Project3partA.pdf").pages)
+    squeezed = "".join(text.split())
+    for row in finished.rows("The group's instances"):
+        assert row["instance_id"] in squeezed
+        assert row["private_address"] in squeezed and row["public_address"] in squeezed
+
+
+def test_every_piece_of_evidence_is_in_the_folio(finished: Finished) -> None:
+    pages = pypdf.PdfReader(finished.folder / "Project3partA.pdf").pages
+    squeezed = "".join("".join(page.extract_text() for page in pages).split())
+    missing = [title for title in finished.evidence() if "".join(title.split()) not in squeezed]
+    assert missing == []
+
+
+def test_two_zones_answered_the_client(finished: Finished) -> None:
+    answered = {row["responder"] for row in finished.rows("Who answered how often, asked by name")}
+    assert len(answered) == 2
+
+
+def test_an_unadmitted_health_port_fails_every_check_and_the_service_answers_all_the_same(finished: Finished) -> None:
+    assert {row["state"] for row in finished.rows("Target health with the health port closed")} == {"unhealthy"}
+    assert {row["failure"] for row in finished.rows("The service meanwhile")} == {"—"}
+
+
+def processes_mentioning(word: str) -> list[str]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                text = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if word.encode() in text:
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+    return found

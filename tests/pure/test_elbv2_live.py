@@ -1,0 +1,293 @@
+"""Load balancers at work: targets on their walk, nodes, probes, names, metrics.
+
+The tests play the data plane: they let the nodes' probes pass or fail and look at what should be done next.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from mglab.localcloud.rules.reach import IngressRule
+from mglab.localcloud.seam import FlowReport, Observed
+from tests.pure.elbv2_cloud import A, B, Cloud, balancer, group, lab, listen, serving, tcp, two_zones
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    return two_zones()
+
+
+# ---- targets
+
+
+def test_a_target_from_registration_to_gone(cloud: Cloud) -> None:
+    """aws-facts 1.5-1.7: initial, healthy, unhealthy, draining 300 s, then only known by id as not registered."""
+    _, arn = lab(cloud)
+    cloud.wait(300)
+    cloud.call("register_targets", TargetGroupArn=arn, Targets=[{"Id": "i-a"}])
+    assert cloud.state_of(arn, Id="i-a") == ("initial", "Elb.RegistrationInProgress")
+    cloud.wait(121)
+    assert cloud.state_of(arn, Id="i-a") == ("initial", "Elb.InitialHealthChecking")
+    cloud.probe(lambda target, zone: True)
+    assert cloud.state_of(arn, Id="i-a") == ("healthy", None)
+    cloud.probe(lambda target, zone: False)
+    assert cloud.state_of(arn, Id="i-a") == ("healthy", None)
+    cloud.probe(lambda target, zone: False)
+    assert cloud.state_of(arn, Id="i-a") == ("unhealthy", "Target.FailedHealthChecks")
+    cloud.call("deregister_targets", TargetGroupArn=arn, Targets=[{"Id": "i-a"}])
+    assert cloud.state_of(arn, Id="i-a") == ("draining", "Target.DeregistrationInProgress")
+    cloud.wait(299)
+    assert cloud.listed(arn) == {"i-a": "draining"}
+    cloud.wait(1)
+    assert cloud.listed(arn) == {}
+    assert cloud.state_of(arn, Id="i-a") == ("unused", "Target.NotRegistered")
+
+
+def test_a_target_registered_again_starts_from_the_beginning(cloud: Cloud) -> None:
+    """The data plane's counters of the first registration do not make the second one healthy."""
+    _, arn = serving(cloud)
+    for operation in ("deregister_targets", "register_targets"):
+        cloud.call(operation, TargetGroupArn=arn, Targets=[{"Id": "i-a"}])
+    cloud.probe(lambda target, zone: True, rounds=2)
+    assert cloud.state_of(arn, Id="i-a") == ("initial", "Elb.RegistrationInProgress")
+    cloud.wait(120)
+    assert cloud.state_of(arn, Id="i-a") == ("initial", "Elb.InitialHealthChecking")
+    cloud.probe(lambda target, zone: True)
+    assert cloud.state_of(arn, Id="i-a") == ("healthy", None)
+
+
+def test_entry_shape(cloud: Cloud) -> None:
+    """aws-facts 1.6: the override port is shown, the state's absent members are absent."""
+    _, arn = serving(cloud)
+    entry = cloud.call("describe_target_health", TargetGroupArn=arn)["TargetHealthDescriptions"][0]
+    assert entry["Target"] == {"Id": "i-a", "Port": 5000}
+    assert entry["HealthCheckPort"] == "5001"
+    assert entry["TargetHealth"] == {"State": "healthy"}
+
+
+def test_without_a_listener_a_target_is_not_in_use(cloud: Cloud) -> None:
+    """aws-facts 1.6."""
+    arn = group(cloud)
+    cloud.call("register_targets", TargetGroupArn=arn, Targets=[{"Id": "i-a"}])
+    assert cloud.state_of(arn, Id="i-a") == ("unused", "Target.NotInUse")
+    assert cloud.elbv2.probes(float, float) == ()
+
+
+def test_a_zone_that_is_not_enabled(cloud: Cloud) -> None:
+    """aws-facts 1.6; SetSubnets enables it."""
+    group_arn, balancer_arn = group(cloud), balancer(cloud, Subnets=["subnet-1"])["LoadBalancerArn"]
+    listen(cloud, balancer_arn, group_arn)
+    cloud.call("register_targets", TargetGroupArn=group_arn, Targets=[{"Id": "i-b"}])
+    assert cloud.state_of(group_arn, Id="i-b") == ("unused", "Target.NotInUse")
+    cloud.call("set_subnets", LoadBalancerArn=balancer_arn, Subnets=["subnet-1", "subnet-2"])
+    cloud.wait(5)
+    assert cloud.state_of(group_arn, Id="i-b") == ("initial", "Elb.RegistrationInProgress")
+
+
+def test_a_stopped_instance(cloud: Cloud) -> None:
+    """aws-facts 1.6: registered, then stopped."""
+    _, arn = serving(cloud)
+    cloud.compute.becomes("i-a", "stopped")
+    cloud.wait(5)
+    assert cloud.state_of(arn, Id="i-a") == ("unused", "Target.InvalidState")
+
+
+def test_a_terminated_instance_vanishes_from_the_list(cloud: Cloud) -> None:
+    """aws-facts 0.6: by id it is draining for ten minutes; for a group it drains 300 s (0.5)."""
+    _, arn = serving(cloud)
+    cloud.compute.becomes("i-a", "terminated")
+    cloud.wait(5)
+    assert cloud.listed(arn) == {"i-b": "healthy"}
+    assert cloud.state_of(arn, Id="i-a") == ("draining", "Target.DeregistrationInProgress")
+    assert cloud.elbv2.target_state(arn, "i-a") == "draining"
+    cloud.wait(300)
+    assert cloud.elbv2.target_state(arn, "i-a") is None
+    assert cloud.state_of(arn, Id="i-a") == ("draining", "Target.DeregistrationInProgress")
+    cloud.wait(300)
+    assert cloud.state_of(arn, Id="i-a") == ("unused", "Target.NotRegistered")
+
+
+def test_for_auto_scaling(cloud: Cloud) -> None:
+    """aws-facts 2.2: a group registers an instance that is pending still."""
+    balancer_arn, arn = lab(cloud)
+    cloud.compute.add("i-new", state="pending")
+    cloud.elbv2.register(arn, "i-new", cloud.time)
+    assert cloud.elbv2.target_state(arn, "i-new") == "initial"
+    assert cloud.elbv2.target_group_exists(arn) and not cloud.elbv2.target_group_exists(balancer_arn)
+    assert cloud.elbv2.load_balancer_of(arn) == balancer_arn
+    assert cloud.elbv2.deregistration_delay_s(arn) == 300.0
+    cloud.elbv2.deregister(arn, "i-new", cloud.time)
+    assert cloud.elbv2.target_state(arn, "i-new") == "draining"
+    assert [t.health.state for t in cloud.elbv2.transitions(arn, "i-new")] == ["initial", "draining"]
+
+
+# ---- nodes, probes, names
+
+
+def test_each_node_chooses_in_its_own_zone(cloud: Cloud) -> None:
+    """aws-facts 0.2, 1.3; switched on for the target group, over the balancer's setting."""
+    _, arn = serving(cloud)
+    assert cloud.candidates(A) == {"i-a": "open"}
+    assert cloud.candidates(B) == {"i-b": "open"}
+    key = {"Key": "load_balancing.cross_zone.enabled", "Value": "true"}
+    cloud.call("modify_target_group_attributes", TargetGroupArn=arn, Attributes=[key])
+    assert cloud.candidates(A) == {"i-a": "open", "i-b": "open"}
+
+
+def test_every_node_probes_every_target(cloud: Cloud) -> None:
+    """aws-facts 1.5: from its own address, on the override port, not before the registration is through."""
+    _, arn = lab(cloud)
+    cloud.call("register_targets", TargetGroupArn=arn, Targets=[{"Id": "i-a"}])
+    first, second = cloud.elbv2.probes(lambda lab: lab / 60, lambda lab: lab / 60)
+    assert {first.zone, second.zone} == {A, B}
+    assert {first.source_address, second.source_address} == {"127.64.9.1", "127.64.9.2"}
+    assert (first.address, first.port, first.target_port) == ("127.64.0.57", 5001, 5000)
+    assert (first.interval_s, first.timeout_s) == (0.5, pytest.approx(1 / 6))
+    assert first.starts_at * 60 >= 120  # provisioning takes longer than the registration
+
+
+def test_the_lab_s_own_mistake(cloud: Cloud) -> None:
+    """aws-facts 0.1: the group does not admit the health port: all unhealthy, and the service answers."""
+    cloud.compute.ingress["sg-1"] = (tcp(22), tcp(5000))
+    _, arn = lab(cloud)
+    cloud.call("register_targets", TargetGroupArn=arn, Targets=[{"Id": "i-a"}, {"Id": "i-b"}])
+    cloud.wait(300)
+    assert {probe.verdict for probe in cloud.elbv2.probes(float, float)} == {"dropped"}
+    cloud.probe(lambda target, zone: True, rounds=2)
+    assert cloud.listed(arn) == {"i-a": "unhealthy", "i-b": "unhealthy"}
+    assert cloud.candidates(A) == {"i-a": "open"} and cloud.candidates(B) == {"i-b": "open"}
+    assert all(listener.fail_open for node in cloud.elbv2.nodes() for listener in node.listeners)
+    assert {len(addresses) for name, addresses in cloud.elbv2.names().items() if name.startswith("mglb-")} == {2}
+
+
+# aws-facts 1.3: (rules of the instance's group, client IP preserved, verdict of a flow, verdict of a probe)
+SECURITY_GROUPS = [
+    ((tcp(5000), tcp(5001)), "true", "open", "open"),
+    ((tcp(5000), tcp(5001, "192.168.0.0/23")), "true", "open", "open"),
+    ((tcp(5000, "192.168.0.0/23"), tcp(5001)), "true", "dropped", "open"),
+    ((tcp(5000, "192.168.0.0/23"), tcp(5001)), "false", "open", "open"),
+    ((tcp(5000),), "true", "open", "dropped"),
+]
+
+
+@pytest.mark.parametrize(("rules", "preserved", "flow", "probe"), SECURITY_GROUPS)
+def test_a_flow_comes_from_the_client_and_a_probe_from_the_node(
+    cloud: Cloud, rules: tuple[IngressRule, ...], preserved: str, flow: str, probe: str
+) -> None:
+    _, arn = serving(cloud)
+    key = {"Key": "preserve_client_ip.enabled", "Value": preserved}
+    cloud.call("modify_target_group_attributes", TargetGroupArn=arn, Attributes=[key])
+    cloud.compute.ingress["sg-1"] = rules
+    assert cloud.candidates(A) == {"i-a": flow}
+    assert {each.verdict for each in cloud.elbv2.probes(float, float)} == {probe}
+
+
+def test_a_balancer_s_own_security_groups(cloud: Cloud) -> None:
+    """aws-facts 1.2: they must admit the client; the instance's group may name them as its source."""
+    cloud.compute.ingress |= {"sg-lb": (tcp(5000),), "sg-1": (IngressRule("tcp", 5000, 5001, None, "sg-lb"),)}
+    arn = balancer(cloud, SecurityGroups=["sg-lb"])["LoadBalancerArn"]
+    group_arn = group(cloud)
+    listen(cloud, arn, group_arn)
+    cloud.call("register_targets", TargetGroupArn=group_arn, Targets=[{"Id": "i-a"}])
+    cloud.wait(300)
+    cloud.probe(lambda target, zone: True)
+    assert cloud.candidates(A) == {"i-a": "open"}
+    cloud.compute.ingress["sg-lb"] = ()
+    assert all(node.listeners == () and 5000 in node.dropped_ports for node in cloud.elbv2.nodes())
+
+
+def test_without_a_route_to_the_gateway_nobody_gets_to_the_node(cloud: Cloud) -> None:
+    serving(cloud)
+    cloud.compute.routes["subnet-1"] = ()
+    in_a, in_b = cloud.elbv2.nodes()
+    assert in_a.listeners == () and 5000 in in_a.dropped_ports
+    assert [listener.port for listener in in_b.listeners] == [5000]
+
+
+def test_a_dead_instance_times_out_until_the_checks_notice(cloud: Cloud) -> None:
+    """aws-facts 1.7: the hash may still pick it; then its zone leaves DNS after the lag (1.4, 7)."""
+    serving(cloud)
+    cloud.compute.becomes("i-a", "shutting-down")
+    assert cloud.candidates(A) == {"i-a": "dropped"}
+    cloud.probe(lambda target, zone: target == "i-b", rounds=2)
+    (name,) = (name for name in cloud.elbv2.names() if name.startswith("mglb-"))
+    cloud.wait(30)
+    names = cloud.elbv2.names()
+    assert names[name] == ("127.65.9.2",)
+    assert names[f"{A}.{name}"] == ("127.65.9.1",)
+
+
+def test_while_provisioning_a_node_drops_everything(cloud: Cloud) -> None:
+    lab(cloud)
+    (in_a, _) = cloud.elbv2.nodes()
+    assert in_a.listeners == ()
+    assert in_a.dropped_ports == (22, 5000, 5001)
+    cloud.wait(240)
+    (in_a, _) = cloud.elbv2.nodes()
+    assert [listener.port for listener in in_a.listeners] == [5000]
+    assert in_a.dropped_ports == (22, 5001)
+    assert in_a.listeners[0].hash_key and cloud.elbv2.listener_ports() == (5000,)
+
+
+def test_a_deleted_balancer_leaves_its_interfaces_for_two_minutes(cloud: Cloud) -> None:
+    """aws-facts 1.1: listeners and name go at once, deleting again succeeds, targets are not touched."""
+    balancer_arn, group_arn = serving(cloud)
+    for _ in range(2):
+        cloud.call("delete_load_balancer", LoadBalancerArn=balancer_arn)
+    assert (cloud.elbv2.nodes(), cloud.elbv2.names()) == ((), {})
+    assert len(cloud.compute.interfaces) == 2
+    cloud.wait(115)
+    assert len(cloud.compute.interfaces) == 2
+    cloud.wait(5)
+    assert cloud.compute.interfaces == {}
+    assert cloud.state_of(group_arn, Id="i-a") == ("unused", "Target.NotInUse")
+    cloud.call("delete_target_group", TargetGroupArn=group_arn)
+
+
+# ---- CloudWatch
+
+
+def points(cloud: Cloud) -> dict[tuple[str, tuple[str, ...]], list[float]]:
+    """Give one minute's values by metric and names of its dimensions."""
+    found: dict[tuple[str, tuple[str, ...]], list[float]] = {}
+    for namespace, metric, dimensions, value, _unit in cloud.elbv2.minute(cloud.time):
+        assert namespace == "AWS/NetworkELB"
+        found.setdefault((metric, tuple(sorted(dimensions))), []).append(value)
+    return found
+
+
+def test_metrics_have_exactly_the_documented_dimensions(cloud: Cloud) -> None:
+    """aws-facts 4.1: L, ZL, T, LT, ZLT; HealthyHostCount never for the balancer alone."""
+    balancer_arn, group_arn = serving(cloud)
+    name = balancer_arn.split("loadbalancer/")[1]
+    cloud.elbv2.observe(Observed(flows=(FlowReport((name, A, group_arn), 60, 2, 500, 1000, 1, 2, 3, 4, 5),)), float)
+    found = points(cloud)
+    L, ZL, T = ("LoadBalancer",), ("AvailabilityZone", "LoadBalancer"), ("TargetGroup",)
+    LT, ZLT = ("LoadBalancer", "TargetGroup"), ("AvailabilityZone", "LoadBalancer", "TargetGroup")
+    for metric, dimension_sets in {
+        "ActiveFlowCount": [L, ZL, T], "NewFlowCount": [L, ZL, T], "NewFlowCount_TCP": [L, ZL, T],
+        "ProcessedBytes": [L, ZL], "ConsumedLCUs": [L], "HealthyHostCount": [LT, ZLT], "UnHealthyHostCount": [LT, ZLT],
+        "TCP_Client_Reset_Count": [L, ZL], "TCP_Target_Reset_Count": [L, ZL], "TCP_ELB_Reset_Count": [L, ZL],
+        "RejectedFlowCount": [L, ZL], "UnhealthyRoutingFlowCount": [L, ZL], "ZonalHealthStatus": [L, ZL],
+    }.items():  # fmt: skip
+        assert sorted(dims for each, dims in found if each == metric) == sorted(dimension_sets), metric
+    assert found["ProcessedBytes", L] == [1500.0]
+    assert found["NewFlowCount", ZL] == [60.0, 0.0]
+    assert found["HealthyHostCount", LT] == [1.0, 1.0]  # each node counts its own zone
+    assert found["ConsumedLCUs", L] == [pytest.approx(60 / 60 / 800)]
+
+
+def test_counters_become_differences(cloud: Cloud) -> None:
+    balancer_arn, group_arn = serving(cloud)
+    key = (balancer_arn.split("loadbalancer/")[1], A, group_arn)
+    L = ("LoadBalancer",)
+    for total, added in [(10, 10.0), (25, 15.0), (25, 0.0), (3, 3.0)]:  # the last: a new data plane
+        cloud.elbv2.observe(Observed(flows=(FlowReport(key, new_flows=total, active_flows=2),)), float)
+        found = points(cloud)
+        assert found["NewFlowCount", L] == [added]
+        assert found["ActiveFlowCount", L] == [2.0]
+
+
+def test_nothing_is_published_while_provisioning(cloud: Cloud) -> None:
+    lab(cloud)
+    assert points(cloud) == {}
