@@ -99,7 +99,7 @@ def _desired(cloud: ControlPlane) -> Desired:
     return Desired(
         machines=cloud.ec2.machines(),
         images=cloud.ec2.images(),
-        nodes=cloud.elbv2.nodes(),
+        nodes=cloud.elbv2.nodes(cloud.clock.wall_seconds),
         fronts=cloud.ec2.fronts(cloud.elbv2.listener_ports()),
         probes=cloud.elbv2.probes(cloud.clock.wall_seconds, cloud.clock.wall_time_of),
         names=cloud.ec2.names() | cloud.elbv2.names(),

@@ -6,11 +6,11 @@ tell which replica it got. Times are wall milliseconds: they are real work, neve
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,8 @@ from mglab.errors import ServiceUnreachable
 from mglab.session import Lab
 
 TIMEOUT_S = 3.0
+YEAR = 2004
+"""A year the service knows; which one does not matter to who answers."""
 CLIENT = Path(__file__).resolve().parents[2] / "servers" / "MusicGuruClient.py"
 CLIENT_BOUND_S = 60.0
 RESPONDER = re.compile(r"\((\d+\.\d+\.\d+\.\d+)\)\s*$")
@@ -59,7 +61,13 @@ class _Phases:
 
 
 def ask(
-    lab: Lab, host: str, *, port: int | None = None, year: int = 0, source_port: int = 0, timeout_s: float = TIMEOUT_S
+    lab: Lab,
+    host: str,
+    *,
+    port: int | None = None,
+    year: int = YEAR,
+    source_port: int = 0,
+    timeout_s: float = TIMEOUT_S,
 ) -> Sample:
     """Ask once for ``year`` and say how it went; a failure is a result, not an exception.
 
@@ -153,7 +161,7 @@ def run_client(lab: Lab, host: str, *, port: int | None = None, year: int = 0) -
     words = [CLIENT.name, host, str(port or lab.config.service_port), str(year)]
     done = subprocess.run(
         [sys.executable, str(CLIENT), *words[1:]],
-        env=_environment(lab.client_environment),
+        env=dict(os.environ) | dict(lab.client_environment),
         capture_output=True,
         text=True,
         timeout=CLIENT_BOUND_S,
@@ -166,9 +174,3 @@ def run_client(lab: Lab, host: str, *, port: int | None = None, year: int = 0) -
             hint="look at the targets' health and the security group, then run this cell again",
         )
     return transcript
-
-
-def _environment(extra: Mapping[str, str]) -> dict[str, str]:
-    import os
-
-    return dict(os.environ) | dict(extra)

@@ -29,8 +29,7 @@ MODELLED = {
     "decide and launch": "modelled (aws-facts 2.4: decision to launch)",
     "pending": "modelled (aws-facts 7: EC2 pending)",
     "boot until the service answers": "modelled (aws-facts 7: boot)",
-    "register, before the first check": "modelled (aws-facts 1.5: registration delay)",
-    "first check passes": "measured",
+    "register and pass the first check": "modelled (aws-facts 1.5: registration delay)",
     "first answer through the balancer": "measured",
 }
 
@@ -133,8 +132,7 @@ def _stages(
         ("decide and launch", _seen(events, "group", newcomer, "Pending")),
         ("pending", _seen(events, "EC2", newcomer, "running")),
         ("boot until the service answers", served_at),
-        ("register, before the first check", _seen(events, "checks", newcomer, "Elb.InitialHealthChecking")),
-        ("first check passes", _seen(events, "balancer", newcomer, "healthy")),
+        ("register and pass the first check", _seen(events, "balancer", newcomer, "healthy")),
         ("first answer through the balancer", answered_at),
     ]
     stages, began = [], asked_at

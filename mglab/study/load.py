@@ -20,12 +20,12 @@ PULSE_TIMEOUT_S = 1.0
 MOST_SAMPLES = 20_000
 
 
-def many(lab: Lab, host: str, count: int, *, concurrency: int = 1, year: int = 0) -> list[Sample]:
+def many(lab: Lab, host: str, count: int, *, concurrency: int = 1) -> list[Sample]:
     """Ask ``count`` times, ``concurrency`` at once; samples in the order they were asked."""
     if concurrency == 1:
-        return [ask(lab, host, year=year) for _ in range(count)]
+        return [ask(lab, host) for _ in range(count)]
     with ThreadPoolExecutor(concurrency) as pool:
-        return list(pool.map(lambda _: ask(lab, host, year=year), range(count)))
+        return list(pool.map(lambda _: ask(lab, host), range(count)))
 
 
 @dataclass

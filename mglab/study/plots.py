@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
+from mglab.display import status
 from mglab.study.client import Sample
 from mglab.study.timeline import Event
 
@@ -21,11 +22,16 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":")
 FAILED = "#B3261E"
 QUIET = "#8A8A8A"
+US = "us"
+OBSERVERS = ("group", "EC2", "balancer")
+GONE = "no longer listed"
+LABEL_SHARE = 0.0135
+"""How much of the whole width one letter takes, roughly: a word that would not fit is left out."""
 
 
-def _figure(rows: int, height: float) -> tuple[Figure, list[Axes]]:
+def _figure(rows: int, height: float, ratios: Sequence[float] | None = None) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(7.2, height), layout="constrained")
-    axes = figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0]
+    axes = figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
         ax.grid(axis="x", color="#E4E4E4", linewidth=0.6)
@@ -53,22 +59,51 @@ def sequence(samples: Sequence[Sample], *, title: str) -> Figure:
 
 
 def outage(samples: Sequence[Sample], events: Sequence[Event], *, title: str) -> Figure:
-    """Draw what a client outside felt (above: answered or not, by whom) against what happened (below)."""
-    figure, (felt, happened) = _figure(2, 4.6)
+    """Draw what a client outside felt (above) against what each service said of each instance (below)."""
+    lanes = _lanes(events)
+    figure, (felt, said) = _figure(2, 2.8 + 0.24 * len(lanes), ratios=(2.2, 0.6 + 0.24 * len(lanes)))
     _draw_samples(felt, samples)
     felt.set_ylabel("answer after (ms, wall)", fontsize=8)
     felt.set_title(title, fontsize=9, loc="left")
-    lanes = list(dict.fromkeys(event.lane for event in events))
+    _draw_states(said, lanes, end=max([s.at for s in samples] + [e.at for e in events]))
     for event in events:
-        lane = lanes.index(event.lane)
-        happened.plot([date2num(event.at)], [lane], MARKERS[lane % 7], color=COLOURS[lane % 7], markersize=5)
-        happened.annotate(
-            event.what, (date2num(event.at), lane), textcoords="offset points", xytext=(3, 5), fontsize=6, rotation=14
-        )
-    happened.set_yticks(range(len(lanes)), lanes)
-    happened.set_ylim(-0.5, len(lanes) + 0.2)
-    _time_axis(happened)
+        if event.lane == US:
+            for ax in (felt, said):
+                ax.axvline(date2num(event.at), color=FAILED, linewidth=0.8, linestyle="--")
+    _time_axis(said)
     return figure
+
+
+Lanes = Mapping[tuple[str, str], Sequence[tuple[datetime, str]]]
+"""(instance, who says so) -> the states said, each with the moment it was first seen"""
+
+
+def _lanes(events: Sequence[Event]) -> Lanes:
+    lanes: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
+    for event in events:
+        if event.lane in OBSERVERS:
+            instance, _, state = event.what.partition(": ")
+            lanes.setdefault((instance, event.lane), []).append((event.at, state))
+    return dict(sorted(lanes.items(), key=lambda lane: (lane[1][0][0], lane[0])))
+
+
+def _draw_states(ax: Axes, lanes: Lanes, *, end: datetime) -> None:
+    """Draw one bar a state: its colour is the state's mood, its word stands in it where it fits."""
+    whole = max((date2num(end) - date2num(said[0][0]) for said in lanes.values()), default=1.0)
+    for row, said in enumerate(lanes.values()):
+        for (since, state), until in zip(said, [at for at, _ in said[1:]] + [end], strict=True):
+            if state != GONE:
+                _draw_bar(ax, row, date2num(since), date2num(until), state, whole)
+    ax.set_yticks(range(len(lanes)), [f"{instance} {who}" for instance, who in lanes], fontsize=7)
+    ax.invert_yaxis()
+
+
+def _draw_bar(ax: Axes, row: int, since: float, until: float, state: str, whole: float) -> None:
+    mood = status(state)
+    hatch = {"waiting": "////", "bad": "xxxx"}.get(mood.mood, "")
+    ax.barh(row, until - since, left=since, height=0.7, color=mood.colour, alpha=0.35, hatch=hatch, edgecolor="white")
+    if until - since > LABEL_SHARE * whole * len(state):
+        ax.annotate(state, (since, row), xytext=(2, 0), textcoords="offset points", va="center", fontsize=6)
 
 
 def _draw_samples(ax: Axes, samples: Sequence[Sample]) -> None:

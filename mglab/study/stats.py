@@ -134,4 +134,4 @@ def _percent(value: float) -> float:
 
 
 def _p(value: float) -> float | None:
-    return None if isnan(value) else round(value, 4)
+    return None if isnan(value) else float(f"{value:.2g}")

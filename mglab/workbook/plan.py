@@ -7,6 +7,7 @@ type that is declared. Papermill itself only warns of an unknown parameter and w
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import re
@@ -83,11 +84,12 @@ def steps(paths: Sequence[Path], given: Mapping[str, str]) -> list[Step]:
             raise UsageError(f"{name} is an option, not a parameter", hint=f"give --{name} {given[name]}")
         if name not in known:
             raise UsageError(f"there is no parameter {name!r}", hint=nearest(name, known - OPTIONS, "parameter"))
-    configured(Config(), {name: value for name, value in given.items() if name in SETTINGS})
-    return [
+    chosen = [
         Step(path, {name: typed(name, given[name], kind) for name, kind in declared[path].items() if name in given})
         for path in paths
     ]
+    configured(Config(), {name: value for name, value in given.items() if name in SETTINGS})
+    return chosen
 
 
 def parameters_of(path: Path) -> dict[str, str]:
@@ -99,17 +101,26 @@ def parameters_of(path: Path) -> dict[str, str]:
         inferred = papermill.inspect_notebook(str(path))
     except (ValueError, KeyError) as error:
         raise LabError(f"{path} is not a notebook: {error}", hint="restore it: git checkout notebooks") from None
-    return {name: str(known["inferred_type_name"]) for name, known in inferred.items()}
+    return {name: _kind(str(known["inferred_type_name"]), known["default"]) for name, known in inferred.items()}
+
+
+def _kind(declared: str, default: str) -> str:
+    """Name a parameter's type: as annotated, else that of its default value."""
+    if declared != "None":
+        return declared.split("[")[0].strip("'\" ")
+    try:
+        return type(ast.literal_eval(default)).__name__
+    except (ValueError, SyntaxError):
+        return "str"  # the default is computed: what is given is taken as text
 
 
 def typed(name: str, text: str, kind: str) -> Any:
     """Turn a parameter's text into the kind that the notebook declares."""
-    plain = kind.split("[")[0].strip("'\" ")
     try:
-        if plain in ("str", "None", "Any", ""):
+        if kind in ("str", "NoneType", "Any"):
             return text
-        if plain == "bool":
+        if kind == "bool":
             return _TRUTH[text.lower()]
-        return {"int": int, "float": float}.get(plain, json.loads)(text)
+        return {"int": int, "float": float}.get(kind, json.loads)(text)
     except (KeyError, ValueError):
-        raise UsageError(f"parameter {name} cannot be {text!r}", hint=f"it is declared as {plain}") from None
+        raise UsageError(f"parameter {name} cannot be {text!r}", hint=f"it is declared as {kind}") from None

@@ -11,7 +11,7 @@ import pytest
 
 from mglab.localcloud.rules.reach import IngressRule, Route
 from tests.local.front import PROJECT2_IMAGE, Front, open_front
-from tests.local.test_ec2 import ANY, lab, look, refusal, run, template
+from tests.local.test_ec2 import ANY, lab, look, refusal, run, soon, template
 
 __all__ = ["lab"]  # a fixture
 
@@ -53,6 +53,28 @@ def test_a_new_vpc_has_a_main_table_a_group_and_an_acl_and_no_way_out(ec2: Any) 
     assert names["EnableDnsHostnames"] == {"Value": False}
 
 
+def test_a_vpc_and_a_subnet_are_pending_for_a_moment(front: Front, ec2: Any) -> None:
+    vpc = ec2.create_vpc(CidrBlock="192.168.0.0/23")["Vpc"]
+    subnet = ec2.create_subnet(VpcId=vpc["VpcId"], CidrBlock="192.168.0.0/24")["Subnet"]
+    assert (vpc["State"], subnet["State"]) == ("pending", "pending")
+    front.tick()
+    soon(front, ec2.get_waiter("vpc_available"), 2, VpcIds=[vpc["VpcId"]])
+    second = ec2.create_subnet(VpcId=vpc["VpcId"], CidrBlock="192.168.1.0/24")["Subnet"]
+    front.tick()
+    soon(front, ec2.get_waiter("subnet_available"), 2, SubnetIds=[subnet["SubnetId"], second["SubnetId"]])
+
+
+def test_a_dry_run_changes_nothing(ec2: Any, lab: SimpleNamespace) -> None:
+    for call, params in (
+        ("delete_vpc", {"VpcId": ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]}),
+        ("delete_key_pair", {"KeyName": "myGuruKeys"}),
+        ("deregister_image", {"ImageId": PROJECT2_IMAGE}),
+    ):
+        assert refusal(getattr(ec2, call), DryRun=True, **params)[0] == "DryRunOperation"
+    assert len(ec2.describe_vpcs()["Vpcs"]) == 3
+    assert ec2.describe_key_pairs()["KeyPairs"] and ec2.describe_images(Owners=["self"])["Images"]
+
+
 def test_zones_carry_the_handouts_ids(ec2: Any, lab: SimpleNamespace) -> None:
     zones = {z["ZoneName"]: z["ZoneId"] for z in ec2.describe_availability_zones()["AvailabilityZones"]}
     assert (zones["us-east-1a"], zones["us-east-1b"], len(zones)) == ("use1-az2", "use1-az4", 6)
@@ -75,6 +97,7 @@ def test_what_cannot_be_made_is_refused(ec2: Any, lab: SimpleNamespace) -> None:
         return refusal(ec2.create_subnet, VpcId=vpc, CidrBlock=cidr, AvailabilityZone=zone)
 
     assert subnet("10.1.0.0/24") == ("InvalidSubnet.Range", "The CIDR '10.1.0.0/24' is invalid.")
+    assert subnet("192.168.0.0/29")[0] == "InvalidSubnet.Range"
     conflict = "The CIDR '192.168.0.0/24' conflicts with another subnet"
     assert subnet("192.168.0.0/24") == ("InvalidSubnet.Conflict", conflict)
     code, message = subnet("192.168.0.0/24", zone="us-east-1z")

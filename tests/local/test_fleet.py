@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mglab.localcloud.machines.fleet import Fleet
+from mglab.localcloud.machines.running import Cloud
 from mglab.localcloud.seam import ImageSpec, MachineReport, MachineSpec
 from tests.local.machinery import ask, by_id, console, echo_image, left_of, next_block, spec
 
@@ -23,6 +24,7 @@ class Bench:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.cloud = Cloud(directory, directory / "resolver")
         self.fleet = Fleet(directory, directory / "resolver")
 
     def want(self, *machines: MachineSpec, images: tuple[ImageSpec, ...] = (SEEDED,)) -> None:
@@ -57,7 +59,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(tmp_path)
     yield bench
     bench.fleet.close()
-    assert left_of(f"{bench.fleet._driver.cloud.token}-*") == []
+    assert left_of(f"{bench.cloud.token}-*") == []
 
 
 @pytest.fixture
@@ -101,8 +103,10 @@ def test_more_boots_asked_for_means_boot_again(bench: Bench, block: int) -> None
 
 def test_an_image_is_copied_once_its_source_is_off_and_carries_the_change(bench: Bench, block: int) -> None:
     source, image = spec(4, block), ImageSpec("ami-new", "i-00000000000000004")
-    bench.want(source, images=(SEEDED, image))
+    bench.want(source)
     bench.until_serving(source)
+    bench.want(source, images=(SEEDED, image))
+    bench.fleet.tick()
     assert bench.fleet.report()[1] == ("ami-echo",)
     echo = bench.home(source) / "echo.py"
     echo.write_text(echo.read_text().replace("from", "changed, from"))
@@ -166,7 +170,7 @@ def test_a_killed_init_is_seen_and_stays_off_until_the_next_boot(bench: Bench, b
     pid = int((bench.directory / "running" / machine.instance_id / "pid").read_text())
     os.kill(pid, signal.SIGKILL)
     bench.until_off(machine)
-    bench.until(lambda: not left_of(bench.fleet._driver.cloud.token_of(machine.instance_id)), "its processes end")
+    bench.until(lambda: not left_of(bench.cloud.token_of(machine.instance_id)), "its processes end")
     assert "its init was killed (signal 9)" in bench.fleet.report()[2][0]
     bench.want(rebooted(machine))
     bench.until_serving(machine)

@@ -161,7 +161,7 @@ class Cloud:
 
     def candidates(self, zone: str) -> dict[str, str]:
         """Give who the node of a zone may choose on port 5000, and whether it would be reached."""
-        (node,) = (node for node in self.elbv2.nodes() if node.zone == zone)
+        (node,) = (node for node in self.elbv2.nodes(float) if node.zone == zone)
         return {c.target_id: c.verdict for each in node.listeners if each.port == 5000 for c in each.candidates}
 
 

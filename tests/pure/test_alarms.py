@@ -143,10 +143,11 @@ def test_the_evaluation_range_reaches_back_two_periods_more_and_no_further() -> 
 
 def test_three_minutes_of_five_minute_data_alarm_on_one_point() -> None:
     """aws-facts 2.6: basic monitoring does not make it wait fifteen minutes."""
-    samples = [single(START, 90.0, "Percent", START)]
+    end = START + 300
+    samples = [single(START, 90.0, "Percent", end, covers_s=300.0)]
     states = [
-        alarms.evaluate(rule(), alarms.window(samples, rule(), START + 60 * age, START + 60 * age)).state
-        for age in range(1, 7)
+        alarms.evaluate(rule(), alarms.window(samples, rule(), end + 60 * age, end + 60 * age)).state
+        for age in range(6)
     ]
     assert states == [None, None, "ALARM", "ALARM", "ALARM", "INSUFFICIENT_DATA"]
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from mglab.localcloud.rules import autoscaler
-from mglab.localcloud.rules.autoscaler import Launch, Load, Member, Situation, Subnet, Terminate
+from mglab.localcloud.rules.autoscaler import Failure, Launch, Load, Member, Situation, Subnet, Terminate
 
 A, B = Subnet("subnet-a", "us-east-1a"), Subnet("subnet-b", "us-east-1b")
 HOUR = 3600.0
 
 
-def members(zones: str, **changes: object) -> tuple[Member, ...]:
+def members(zones: str, **changes: Any) -> tuple[Member, ...]:
     """One member per letter, in that zone: ``aab`` is two in us-east-1a and one in us-east-1b."""
-    return tuple(Member(f"i-{i}", f"us-east-1{zone}", **changes) for i, zone in enumerate(zones))  # type: ignore[arg-type]
+    return tuple(Member(f"i-{i}", f"us-east-1{zone}", **changes) for i, zone in enumerate(zones))
 
 
-def situation(desired: int, zones: str, **changes: object) -> Situation:
+def situation(desired: int, zones: str, **changes: Any) -> Situation:
     return replace(Situation(desired, (A, B), members(zones)), **changes)
 
 
@@ -62,7 +63,7 @@ def test_histories(asked: Situation, allowed: list[list[str]]) -> None:
     assert outcomes == {tuple(sorted(each)) for each in allowed}
 
 
-def failing(*failures: str | None, **changes: object) -> Situation:
+def failing(*failures: Failure | None, **changes: Any) -> Situation:
     group = situation(len(failures), "ab" * 5, **changes)
     return replace(
         group, members=tuple(replace(m, failure=f) for m, f in zip(group.members, failures, strict=False))

@@ -58,7 +58,7 @@ class Cloud:
 
     def minutes(self, *values: float | None, metric: str = "CPUUtilization", namespace: str = "AWS/EC2") -> list[str]:
         """Let a minute pass per value, each published at the end of its minute; give the alarm's state after each."""
-        states = []
+        states: list[str] = []
         for value in values:
             start = self.time.at
             self.time.at += 60
@@ -280,6 +280,23 @@ def test_a_late_metric_alarms_as_late_as_it_is_published() -> None:
     cloud = Cloud(delay_s=120)
     put_alarm(cloud, EvaluationPeriods=1)
     assert cloud.minutes(90, None, None, None)[:3] == ["INSUFFICIENT_DATA", "INSUFFICIENT_DATA", "ALARM"]
+
+
+def test_five_minute_points_alarm_without_flickering() -> None:
+    """aws-facts 2.6: basic monitoring, one-minute alarm."""
+    cloud = Cloud(delay_s=90)
+    put_alarm(cloud)
+    states = []
+    for minute in range(1, 31):
+        cloud.time.at += 60
+        if minute % 5 == 0:
+            at = cloud.time.at - 300
+            group = {"AutoScalingGroupName": "MGAS"}
+            cloud.service.record("AWS/EC2", "CPUUtilization", group, 90.0, "Percent", at, covers_s=300)
+        cloud.service.tick(cloud.time.at)
+        states.append(cloud.service.state.alarms["high"].state)
+    assert states == ["INSUFFICIENT_DATA"] * 8 + ["ALARM"] * 22
+    assert cloud.calls[0] == ("high", "INSUFFICIENT_DATA", "ALARM") and len(cloud.calls) == 22
 
 
 def test_a_state_set_by_hand_lasts_until_the_next_evaluation() -> None:

@@ -156,7 +156,7 @@ def test_the_lab_s_own_mistake(cloud: Cloud) -> None:
     cloud.probe(lambda target, zone: True, rounds=2)
     assert cloud.listed(arn) == {"i-a": "unhealthy", "i-b": "unhealthy"}
     assert cloud.candidates(A) == {"i-a": "open"} and cloud.candidates(B) == {"i-b": "open"}
-    assert all(listener.fail_open for node in cloud.elbv2.nodes() for listener in node.listeners)
+    assert all(listener.fail_open for node in cloud.elbv2.nodes(float) for listener in node.listeners)
     assert {len(addresses) for name, addresses in cloud.elbv2.names().items() if name.startswith("mglb-")} == {2}
 
 
@@ -193,13 +193,13 @@ def test_a_balancer_s_own_security_groups(cloud: Cloud) -> None:
     cloud.probe(lambda target, zone: True)
     assert cloud.candidates(A) == {"i-a": "open"}
     cloud.compute.ingress["sg-lb"] = ()
-    assert all(node.listeners == () and 5000 in node.dropped_ports for node in cloud.elbv2.nodes())
+    assert all(node.listeners == () and 5000 in node.dropped_ports for node in cloud.elbv2.nodes(float))
 
 
 def test_without_a_route_to_the_gateway_nobody_gets_to_the_node(cloud: Cloud) -> None:
     serving(cloud)
     cloud.compute.routes["subnet-1"] = ()
-    in_a, in_b = cloud.elbv2.nodes()
+    in_a, in_b = cloud.elbv2.nodes(float)
     assert in_a.listeners == () and 5000 in in_a.dropped_ports
     assert [listener.port for listener in in_b.listeners] == [5000]
 
@@ -219,11 +219,11 @@ def test_a_dead_instance_times_out_until_the_checks_notice(cloud: Cloud) -> None
 
 def test_while_provisioning_a_node_drops_everything(cloud: Cloud) -> None:
     lab(cloud)
-    (in_a, _) = cloud.elbv2.nodes()
+    (in_a, _) = cloud.elbv2.nodes(float)
     assert in_a.listeners == ()
     assert in_a.dropped_ports == (22, 5000, 5001)
     cloud.wait(240)
-    (in_a, _) = cloud.elbv2.nodes()
+    (in_a, _) = cloud.elbv2.nodes(float)
     assert [listener.port for listener in in_a.listeners] == [5000]
     assert in_a.dropped_ports == (22, 5001)
     assert in_a.listeners[0].hash_key and cloud.elbv2.listener_ports() == (5000,)
@@ -234,7 +234,7 @@ def test_a_deleted_balancer_leaves_its_interfaces_for_two_minutes(cloud: Cloud) 
     balancer_arn, group_arn = serving(cloud)
     for _ in range(2):
         cloud.call("delete_load_balancer", LoadBalancerArn=balancer_arn)
-    assert (cloud.elbv2.nodes(), cloud.elbv2.names()) == ((), {})
+    assert (cloud.elbv2.nodes(float), cloud.elbv2.names()) == ((), {})
     assert len(cloud.compute.interfaces) == 2
     cloud.wait(115)
     assert len(cloud.compute.interfaces) == 2

@@ -69,7 +69,7 @@ def test_accounts_are_masked_wherever_they_stand() -> None:
 
 def test_the_cover_says_where_it_was_done() -> None:
     told = record.from_json({"backend": "local", "rate": 60, "status": "completed"}, "demo")
-    facts = {name: words for name, words in document(VPC, told=told)["facts"]}
+    facts = dict(document(VPC, told=told)["facts"])
     assert facts["Where"] == "rehearsed on the embedded local cloud, its clock at rate 60; no AWS account was used"
     assert facts["Account"] == "9983****2629"
     assert facts["Evidence"] == "1 table"

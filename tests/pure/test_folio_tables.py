@@ -113,9 +113,10 @@ def test_a_status_cell_carries_its_glyph() -> None:
 
 
 def test_pandas_html_is_read_with_its_numbers() -> None:
-    markup = """<style>td {}</style><table class="dataframe"><thead><tr><th></th><th>target</th><th>requests</th></tr>
-    </thead><tbody><tr><th>0</th><td>192.168.0.57 &lt;b&gt;</td><td>1,234</td></tr><tr><th>1</th><td>x<br>y</td><td>7</td></tr>
-    </tbody></table>"""
+    markup = """<style>td {}</style><table class="dataframe">
+    <thead><tr><th></th><th>target</th><th>requests</th></tr></thead>
+    <tbody><tr><th>0</th><td>192.168.0.57 &lt;b&gt;</td><td>1,234</td></tr>
+    <tr><th>1</th><td>x<br>y</td><td>7</td></tr></tbody></table>"""
     (shown,) = tables.html_tables(markup)
     assert [one.label for one in shown.columns] == ["", "target", "requests"]
     assert [one.kind for one in shown.columns] == ["number", "text", "number"]

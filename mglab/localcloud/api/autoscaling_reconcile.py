@@ -159,7 +159,7 @@ def _situation(group: Group, now: float) -> rules.Situation:
     return rules.Situation(
         desired=group.desired,
         subnets=group.subnets,
-        members=tuple(_member(group, member, now) for member in group.members.values()),
+        members=tuple(_member(group, member) for member in group.members.values()),
         suspended=frozenset() if group.deleting else frozenset(group.suspended),
         termination_policies=group.termination_policies,
         capacity_changed=bool(group.changes),
@@ -172,7 +172,7 @@ def _situation(group: Group, now: float) -> rules.Situation:
     )
 
 
-def _member(group: Group, member: Member, now: float) -> rules.Member:
+def _member(group: Group, member: Member) -> rules.Member:
     return rules.Member(
         member.instance_id,
         member.zone,

@@ -58,7 +58,7 @@ class CloudWatch:
     ) -> None:
         """Store one measured value of the ``covers_s`` seconds that begin at ``at``."""
         visible_at = at + covers_s + self.publication_delay_s
-        self.state.add(metric_key(namespace, metric_name, dimensions), [single(at, value, unit, visible_at)])
+        self.state.add(metric_key(namespace, metric_name, dimensions), [single(at, value, unit, visible_at, covers_s)])
 
     def on_alarm(self, listener: OnAlarm) -> None:
         """Have a part of the cloud told when an alarm's actions are due."""

@@ -60,6 +60,7 @@ class Ec2:
 
     def tick(self, now: float) -> None:
         """Move everything on to ``now``."""
+        self._networks.advance(now)
         self._images.advance(now)
         self._instances.advance(now)
 
@@ -169,7 +170,7 @@ class Ec2:
         """Begin to terminate an instance; one that is gone already is no error."""
         instance = self._world.instances.get(instance_id)
         if instance is not None:
-            instance.life = terminate(instance.life, now)
+            self._instances.turn(instance, terminate(instance.life, now), now)
 
     def create_node_interface(self, description: str, subnet_id: str, *, public: bool) -> NodeInterface:
         """Make a load balancer's interface (``ELB net/...``, requester-managed) in a subnet."""

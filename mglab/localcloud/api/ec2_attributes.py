@@ -10,8 +10,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from mglab.localcloud.api.ec2_launch import decoded_user_data
-from mglab.localcloud.api.ec2_state import Instance, World
+from mglab.localcloud.api.ec2_launch import checked_user_data
+from mglab.localcloud.api.ec2_state import Instance, World, dry_run
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.api.moto_room import instance_type_exists
 
@@ -35,6 +35,7 @@ class Attributes:
     def modify_instance_attribute(self, params: dict[str, Any]) -> dict[str, Any]:
         """Change one attribute."""
         instance = self._world.instance(params["InstanceId"])
+        dry_run(params)
         if "Groups" in params:
             instance.interface.group_ids = [self._group(instance, group_id) for group_id in params["Groups"]]
         elif "DisableApiTermination" in params:
@@ -49,7 +50,7 @@ class Attributes:
             instance.instance_type = self._type(instance, params["InstanceType"])
         elif "UserData" in params:
             _must_be_stopped(instance)
-            instance.user_data = decoded_user_data(base64.b64encode(params["UserData"].get("Value", b"")).decode())
+            instance.user_data = checked_user_data(params["UserData"].get("Value", b""))
         else:
             raise ApiError("InvalidParameterCombination", "No attributes specified.")
         return {}

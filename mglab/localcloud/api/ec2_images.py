@@ -19,6 +19,7 @@ from mglab.localcloud.api.ec2_state import (
     Instance,
     World,
     check_id,
+    dry_run,
     missing,
     new_id,
     tag_list,
@@ -76,6 +77,7 @@ class Images:
         if instance.life.state not in ("running", "stopped"):
             message = f"Instance '{instance.instance_id}' is not in state 'running' or 'stopped'."
             raise ApiError("IncorrectState", message)
+        dry_run(params)
         image = self._begin(instance, params)
         world.images[image.image_id] = image
         world.tag(image.image_id, tags_for("image", params.get("TagSpecifications", [])))
@@ -89,6 +91,7 @@ class Images:
         """Take an image out of the catalogue; its snapshot stays unless it is to go with it."""
         image = self._world.image(params["ImageId"])
         self._check_owner(image)
+        dry_run(params)
         image.registered = False
         self._world.untag(image.image_id)
         if params.get("DeleteAssociatedSnapshots"):
@@ -130,6 +133,7 @@ class Images:
         if image.registered:
             message = f"The snapshot {image.snapshot_id} is currently in use by {image.image_id}"
             raise ApiError("InvalidSnapshot.InUse", message)
+        dry_run(params)
         image.deleted_snapshot = True
         self._world.untag(image.snapshot_id)
         return {}

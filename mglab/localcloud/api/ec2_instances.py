@@ -16,7 +16,7 @@ from typing import Any
 from mglab.localcloud.api.ec2_documents import instance_document, state_document, status_document, volume_document
 from mglab.localcloud.api.ec2_filters import Reader, page, select
 from mglab.localcloud.api.ec2_launch import checked, launch, merged
-from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, World, new_id, when
+from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, World, dry_run, new_id, when
 from mglab.localcloud.api.ec2_templates import find_template, find_version
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.rules.lifecycle import (
@@ -57,7 +57,7 @@ class Instances:
         template, extra_tags = self._template_of(params)
         whole = merged({k: v for k, v in params.items() if k != "LaunchTemplate"}, template)
         order = checked(world, whole)
-        _dry_run(params)
+        dry_run(params)
         count = self._count(params, order.subnet_id)
         reservation_id = new_id("r")
         made = [launch(world, order, index, reservation_id, token) for index in range(count)]
@@ -94,7 +94,7 @@ class Instances:
     def reboot_instances(self, params: dict[str, Any]) -> dict[str, Any]:
         """Boot running instances again; addresses are kept."""
         instances = self._named(params)
-        _dry_run(params)
+        dry_run(params)
         for instance in instances:
             if not instance.held_by:
                 instance.life = _turned(instance, reboot, self._world.now())
@@ -202,12 +202,13 @@ class Instances:
 
     def _change(self, params: Mapping[str, Any], turn: Callable[[Life, float], Life]) -> list[dict[str, Any]]:
         instances = self._named(params)
-        _dry_run(params)
+        dry_run(params)
         now = self._world.now()
         lives = [_turned(instance, turn, now) for instance in instances]
-        return [self._turn(instance, life, now) for instance, life in zip(instances, lives, strict=True)]
+        return [self.turn(instance, life, now) for instance, life in zip(instances, lives, strict=True)]
 
-    def _turn(self, instance: Instance, life: Life, now: float) -> dict[str, Any]:
+    def turn(self, instance: Instance, life: Life, now: float) -> dict[str, Any]:
+        """Put an instance on another turn of its life, at somebody's request, and describe the change."""
         before = instance.life
         if life is not before:
             instance.life = life
@@ -251,11 +252,6 @@ def _turned(instance: Instance, turn: Callable[[Life, float], Life], now: float)
 
 
 _PAST = {"start": "started", "stop": "stopped", "reboot": "rebooted", "terminate": "terminated"}
-
-
-def _dry_run(params: Mapping[str, Any]) -> None:
-    if params.get("DryRun"):
-        raise ApiError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
 
 
 def _gmt(at: float) -> str:

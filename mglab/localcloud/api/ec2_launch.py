@@ -227,11 +227,16 @@ def _private_address(world: World, address: str | None, subnet: Any) -> str | No
 
 
 def decoded_user_data(encoded: str) -> bytes:
-    """Decode user data and hold it to EC2's limit; raises ApiError."""
+    """Decode and check user data; raises ApiError."""
     try:
         raw = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         raise ApiError("InvalidParameterValue", "Invalid BASE64 encoding of user data.") from None
+    return checked_user_data(raw)
+
+
+def checked_user_data(raw: bytes) -> bytes:
+    """Hold user data to EC2's limit; raises ApiError."""
     if len(raw) > USER_DATA_LIMIT_BYTES:
         raise ApiError("InvalidParameterValue", f"User data is limited to {USER_DATA_LIMIT_BYTES} bytes")
     return raw

@@ -15,7 +15,7 @@ from moto.ec2.models import security_groups as moto_groups
 
 from mglab.localcloud.api.ec2_documents import interface_document
 from mglab.localcloud.api.ec2_filters import Reader, page, select
-from mglab.localcloud.api.ec2_state import Interface, World, check_id, missing
+from mglab.localcloud.api.ec2_state import Interface, World, check_id, dry_run, missing
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.api.moto_room import ZONE_IDS, require
 from mglab.localcloud.rules.reach import IngressRule, Network, Route
@@ -25,6 +25,7 @@ require(moto_groups.SecurityGroupRule, "cidr_ipv4")
 
 MOST_VPCS = 5  # aws-facts 3.5: quotas
 MOST_GATEWAYS = 5
+NETWORK_S = 2.0  # our choice: AWS shows a new VPC or subnet as pending for a moment
 
 
 class Networks:
@@ -33,6 +34,7 @@ class Networks:
     def __init__(self, world: World) -> None:
         self._world = world
         self._backend = world.backend
+        self._ready_at: dict[str, float] = {}
 
     # VPCs and subnets
 
@@ -64,6 +66,13 @@ class Networks:
                 f"Value ({zone}) for parameter availabilityZone is invalid. Subnets can currently only be created in "
                 f"the following availability zones: {', '.join(ZONE_IDS)}.",
             )
+
+        self._check_size(params["CidrBlock"])
+
+    def _check_size(self, block: str) -> None:
+        prefix = block.rpartition("/")[2]
+        if prefix.isdigit() and not 16 <= int(prefix) <= 28:  # aws-facts 3.5
+            raise ApiError("InvalidSubnet.Range", f"The CIDR '{block}' is invalid.")
 
     def delete_subnet(self, params: dict[str, Any]) -> None:
         """Refuse a subnet with interfaces in it (row 12); else its route-table association goes first."""
@@ -201,6 +210,7 @@ class Networks:
 
     def delete_key_pair(self, params: dict[str, Any]) -> dict[str, Any]:
         """Delete a key by name or id; one that is not there is no error."""
+        dry_run(params)
         wanted = (params.get("KeyName"), params.get("KeyPairId"))
         for key in list(self._backend.key_pairs.values()):
             if key.key_name == wanted[0] or key.id == wanted[1]:
@@ -236,8 +246,19 @@ class Networks:
         if interface.attached:
             message = f"Network interface '{interface.interface_id}' is currently in use."
             raise ApiError("InvalidParameterValue", message)
+        dry_run(params)
         self._world.drop_interface(interface)
         return {}
+
+    # time
+
+    def advance(self, now: float) -> None:
+        """Make new VPCs and subnets available when their moment has passed."""
+        for thing in list(self._backend.pending):
+            if now >= self._ready_at.setdefault(thing.id, now + NETWORK_S):
+                thing.state = "available"
+                self._backend.pending.remove(thing)
+                del self._ready_at[thing.id]
 
     # the network as rules/reach reads it
 

@@ -325,6 +325,12 @@ def missing(kind: str, message: str) -> NoReturn:
     raise ApiError(f"{kind}.NotFound", message)
 
 
+def dry_run(params: Mapping[str, Any]) -> None:
+    """End a request that has passed its checks and was only to be tried."""
+    if params.get("DryRun"):
+        raise ApiError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
+
+
 def when(at: float) -> datetime:
     """Give a lab moment as the time that an answer carries."""
     return datetime.fromtimestamp(at, UTC)

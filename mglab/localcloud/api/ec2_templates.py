@@ -11,7 +11,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from mglab.localcloud.api.ec2_filters import page, select
-from mglab.localcloud.api.ec2_state import ACCOUNT, Template, TemplateVersion, World, new_id, tag_list, tags_for, when
+from mglab.localcloud.api.ec2_state import (
+    ACCOUNT,
+    Template,
+    TemplateVersion,
+    World,
+    dry_run,
+    new_id,
+    tag_list,
+    tags_for,
+    when,
+)
 from mglab.localcloud.api.faults import ApiError
 
 CREATED_BY = f"arn:aws:iam::{ACCOUNT}:root"
@@ -64,6 +74,7 @@ class Templates:
         if any(template.name == name for template in self._world.templates.values()):
             raise ApiError("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use.")
         data = _contents(params)
+        dry_run(params)
         now = self._world.now()
         version = TemplateVersion(1, data, params.get("VersionDescription"), now)
         template = Template(new_id("lt"), name, now, [version])
@@ -78,6 +89,7 @@ class Templates:
         base = find_version(template, source).data if source else {}
         number = template.versions[-1].number + 1
         data = {**base, **_contents(params)}
+        dry_run(params)
         version = TemplateVersion(number, data, params.get("VersionDescription"), self._world.now())
         template.versions.append(version)
         return {"LaunchTemplateVersion": _version_document(template, version)}
@@ -85,12 +97,15 @@ class Templates:
     def modify_launch_template(self, params: dict[str, Any]) -> dict[str, Any]:
         """Move the default version."""
         template = self._named(params)
-        template.default = find_version(template, params.get("DefaultVersion")).number
+        version = find_version(template, params.get("DefaultVersion"))
+        dry_run(params)
+        template.default = version.number
         return {"LaunchTemplate": self._document(template)}
 
     def delete_launch_template(self, params: dict[str, Any]) -> dict[str, Any]:
         """Delete a template with all its versions; what was launched from it lives on."""
         template = self._named(params)
+        dry_run(params)
         document = self._document(template)
         del self._world.templates[template.template_id]
         self._world.untag(template.template_id)

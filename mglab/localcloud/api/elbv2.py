@@ -217,9 +217,9 @@ class Elbv2:
         elbv2_targets.observe(self._state, observed.probes, lab_time_of)
         self._state.flows = {report.key: report for report in observed.flows}
 
-    def nodes(self) -> tuple[Node, ...]:
+    def nodes(self, wall_seconds: Callable[[float], float]) -> tuple[Node, ...]:
         """Give the nodes that should be there, with who may be chosen behind each listener."""
-        return elbv2_plane.nodes(self._state, self._state.now())
+        return elbv2_plane.nodes(self._state, self._state.now(), wall_seconds)
 
     def probes(
         self, wall_seconds: Callable[[float], float], wall_time_of: Callable[[float], float]

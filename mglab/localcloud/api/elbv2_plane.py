@@ -57,11 +57,11 @@ def names(state: State, now: float) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def nodes(state: State, now: float) -> tuple[Node, ...]:
+def nodes(state: State, now: float, wall_seconds: Callable[[float], float]) -> tuple[Node, ...]:
     """Give every node with what its listeners may do."""
     network = state.compute.network()
     return tuple(
-        _node(state, network, balancer, place, now)
+        _node(state, network, balancer, place, now, wall_seconds)
         for balancer in state.load_balancers.values()
         for place in balancer.places.values()
     )
@@ -113,7 +113,14 @@ def _member(key: TargetKey, registration: Registration, instance: InstanceView) 
     return routing.Member(key[0], key[1], instance.zone, said.state, routable)
 
 
-def _node(state: State, network: reach.Network, balancer: LoadBalancer, place: Place, now: float) -> Node:
+def _node(
+    state: State,
+    network: reach.Network,
+    balancer: LoadBalancer,
+    place: Place,
+    now: float,
+    wall_seconds: Callable[[float], float],
+) -> Node:
     heard = [
         listener
         for listener in listeners_of(state, balancer)
@@ -126,13 +133,18 @@ def _node(state: State, network: reach.Network, balancer: LoadBalancer, place: P
         zone=place.zone,
         address=_address(place),
         loopback_address=place.interface.loopback_address,
-        listeners=tuple(_listener(state, network, balancer, place, listener) for listener in heard),
+        listeners=tuple(_listener(state, network, balancer, place, listener, wall_seconds) for listener in heard),
         dropped_ports=tuple(port for port in promised if port not in ports),
     )
 
 
 def _listener(
-    state: State, network: reach.Network, balancer: LoadBalancer, place: Place, listener: Listener
+    state: State,
+    network: reach.Network,
+    balancer: LoadBalancer,
+    place: Place,
+    listener: Listener,
+    wall_seconds: Callable[[float], float],
 ) -> NodeListener:
     group = state.target_groups[listener.target_group_arn]
     choice = routing.choose(members_of(state, group, balancer), place.zone, balancer.places)
@@ -143,8 +155,14 @@ def _listener(
         candidates=tuple(_candidate(state, network, balancer, member, source) for member in choice.members),
         fail_open=choice.fail_open,
         hash_key=balancer.hash_key,
-        idle_timeout_s=float(listener.attributes[attributes.IDLE_TIMEOUT]),
+        idle_timeout_s=wall_seconds(float(listener.attributes[attributes.IDLE_TIMEOUT])),
+        cut_off=() if choice.fail_open else _unhealthy(group),
     )
+
+
+def _unhealthy(group: TargetGroup) -> tuple[TargetKey, ...]:
+    """Name the targets whose connections end because they are unhealthy (aws-facts 1.7)."""
+    return tuple(key for key, one in group.targets.items() if one.target.health.state == "unhealthy")
 
 
 def _candidate(

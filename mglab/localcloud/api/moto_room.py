@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+from mglab.localcloud.api import wire_query
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.api.signature import HttpRequest
 from mglab.localcloud.api.wire import Answer
@@ -51,7 +52,7 @@ def require(owner: Any, *names: str) -> None:
 
 require(
     ec2_models.EC2Backend,
-    *("create_subnet", "create_default_subnet", "do_resources_exist", "get_all_network_interfaces"),
+    *("create_vpc", "create_subnet", "create_default_subnet", "do_resources_exist", "get_all_network_interfaces"),
     *("get_security_group_from_id", "get_security_group_from_name", "disassociate_route_table"),
     *("create_internet_gateway", "attach_internet_gateway", "create_route", "delete_key_pair"),
 )
@@ -101,6 +102,8 @@ class Backend(ec2_models.EC2Backend):
     def __init__(self) -> None:
         self.ours: Callable[[str], bool] = lambda resource_id: False
         self.addresses_in: Callable[[], Iterable[tuple[str, str]]] = lambda: ()
+        self.pending: list[Any] = []
+        """VPCs and subnets that are not available yet."""
         ec2_models.EC2Backend.__init__(self, REGION, ACCOUNT)
 
     def do_resources_exist(self, resource_ids: list[str]) -> bool:
@@ -114,13 +117,22 @@ class Backend(ec2_models.EC2Backend):
             for subnet_id, address in self.addresses_in()
         ]
 
+    def create_vpc(self, *args: Any, **kwargs: Any) -> Any:
+        """Make a VPC, pending."""
+        return self._as_pending(super().create_vpc(*args, **kwargs))
+
     def create_subnet(self, *args: Any, **kwargs: Any) -> Any:
-        """Make a subnet that is no zone's default (moto takes the first of each zone for it)."""
-        return _as_default(super().create_subnet(*args, **kwargs), False)
+        """Make a subnet, pending, that is no zone's default (moto takes the first of each zone for it)."""
+        return self._as_pending(_as_default(super().create_subnet(*args, **kwargs), False))
 
     def create_default_subnet(self, availability_zone: str) -> Any:
         """Make a zone's default subnet."""
         return _as_default(super().create_default_subnet(availability_zone), True)
+
+    def _as_pending(self, thing: Any) -> Any:
+        thing.state = "pending"
+        self.pending.append(thing)
+        return thing
 
 
 def _as_default(subnet: Any, default: bool) -> Any:
@@ -134,6 +146,9 @@ def open_backend() -> Backend:
     backend = Backend()
     ec2_models.ec2_backends[ACCOUNT][REGION] = backend
     _connect_default_vpc(backend)
+    for thing in backend.pending:
+        thing.state = "available"
+    backend.pending.clear()
     return backend
 
 
@@ -175,6 +190,8 @@ def answer(service: str, operation: str, request: HttpRequest) -> Answer | None:
     """Have moto answer a request; None when it is not one that we leave to moto."""
     if service != "ec2" or operation not in ANSWERED:
         return None
+    if wire_query.form(request.body).get("DryRun", "false").lower() == "true":  # not every action of moto's looks
+        raise ApiError("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
     url = f"http://{request.headers['host']}{request.path}"
     with refusals():
         status, headers, body = ec2_responses.EC2Response.dispatch(

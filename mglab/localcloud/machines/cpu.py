@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from mglab.localcloud.machines.inside.proctree import Table, descendants
+from mglab.localcloud.machines.inside.proctree import Process
 
 _CPUCLOCK_SCHED = 2  # the kernel's ABI: clock id of a process = (~pid << 3) | CPUCLOCK_SCHED
 
@@ -23,9 +23,8 @@ class Usage:
     processes: int = 0
 
 
-def measure(processes: Table, children: dict[int, list[int]], init_pid: int, reaped_ns: int) -> Usage:
-    """Add up a tree: the living, what they have waited for, and what init has reaped."""
-    below = [processes[pid] for pid in descendants(children, init_pid) if pid in processes]
+def measure(below: list[Process], reaped_ns: int) -> Usage:
+    """Add up what is below an init: the living, what they have waited for, and what init has reaped."""
     used = sum(clock_ns(process.pid) + process.reaped_ns for process in below)
     return Usage(used + reaped_ns, sum(process.alive for process in below))
 

@@ -119,9 +119,10 @@ class Fleet:
         return machines, images, self._troubles()
 
     def close(self) -> None:
-        """End every process; trees stay."""
-        self._workers.shutdown(wait=True, cancel_futures=True)
+        """End every process at once, then wait for what copies or deletes; trees stay."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
         self._driver.close()
+        self._workers.shutdown(wait=True)
 
     def _begin(self, work: _Work, job: Job | None) -> None:
         if job is not None:
@@ -139,8 +140,8 @@ class Fleet:
         if due:
             return lambda: self._take_image(due[0])
         if spec is None:
-            return lambda: self._destroy(instance_id)
-        if not (self._instances_folder / instance_id).exists():
+            return partial(self._destroy, instance_id) if self._has_tree(machine) else None
+        if not self._has_tree(machine):
             return lambda: self._create(spec)
         if spec.power == "on" and spec.boots > machine.boots:
             return lambda: self._boot(machine, spec)
@@ -184,7 +185,7 @@ class Fleet:
     def _forget(self) -> None:
         """Drop instances that are gone from the snapshot and from the disk."""
         for instance_id, machine in list(self._machines.items()):
-            gone = not (self._instances_folder / instance_id).exists() and not self._driver.is_running(instance_id)
+            gone = not self._has_tree(machine) and not self._driver.is_running(instance_id)
             if machine.spec is None and machine.work.future is None and gone:
                 del self._machines[instance_id]
 

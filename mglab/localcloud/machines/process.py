@@ -51,27 +51,27 @@ class ProcessDriver:
         self._machines: dict[str, _Machine] = {}
         self._counters: dict[str, Counter] = {}
         self._lock = threading.Lock()
+        self._closed = False
         proctree.become_subreaper()
         self._life_reading, self._life_writing = os.pipe()
         self._end_bearers(f"{self.cloud.token}-*")
+        running.clear(self.cloud)
 
     def boot(self, spec: MachineSpec) -> None:
         """Start an instance's init; it carries out the boot sequence by itself."""
         try:
             config = running.prepare(spec, self.cloud)
-            init = self._start(config, spec)
+            with self._lock:
+                self._launch(config, spec)
         except OSError as error:
             raise LabError(f"{spec.instance_id} could not be booted: {error.strerror}: {error.filename}") from error
-        with self._lock:
-            self._machines[spec.instance_id] = _Machine(init)
-            self._counters.setdefault(spec.instance_id, Counter()).boot()
 
     def halt(self, instance_id: str) -> None:
         """End an instance's whole tree, or what an init that has ended left of it; returns when nothing is left."""
         machine = self._machines.get(instance_id)
         if machine is None:
             return
-        self.measure()
+        self._measured(instance_id, machine)
         self._ask(machine)
         self._await([machine])
         self._finish(instance_id, machine)
@@ -90,9 +90,7 @@ class ProcessDriver:
 
     def measure(self) -> dict[str, Usage]:
         """Read what every running instance has used since its first boot."""
-        processes = proctree.table()
-        children = proctree.children_of(processes)
-        return {i: self._measured(i, m, processes, children) for i, m in list(self._machines.items())}
+        return {i: self._measured(i, machine) for i, machine in list(self._machines.items())}
 
     def used_ns(self, instance_id: str) -> int:
         """Give the CPU time that an instance had used when it was last measured."""
@@ -104,8 +102,10 @@ class ProcessDriver:
         return instance_id in self._machines
 
     def close(self) -> None:
-        """End everything; the life pipe goes last."""
-        machines = dict(self._machines)
+        """End everything, and let nothing start any more; the life pipe goes last."""
+        with self._lock:
+            self._closed = True
+            machines = dict(self._machines)
         for machine in machines.values():
             self._ask(machine)
         self._await(list(machines.values()))
@@ -113,6 +113,12 @@ class ProcessDriver:
             self._finish(instance_id, machine)
         for end in (self._life_writing, self._life_reading):
             os.close(end)
+
+    def _launch(self, config: Path, spec: MachineSpec) -> None:
+        if self._closed:
+            raise LabError(f"{spec.instance_id} is not booted: the cloud is stopping")
+        self._machines[spec.instance_id] = _Machine(self._start(config, spec))
+        self._counters.setdefault(spec.instance_id, Counter()).boot()
 
     def _start(self, config: Path, spec: MachineSpec) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -163,12 +169,12 @@ class ProcessDriver:
         proctree.end(find, lambda: _reap(ended))
         _reap(ended)
 
-    def _measured(
-        self, instance_id: str, machine: _Machine, processes: proctree.Table, children: dict[int, list[int]]
-    ) -> Usage:
-        usage = measure(processes, children, machine.init.pid, running.reaped_ns(instance_id, self.cloud))
-        below = proctree.descendants(children, machine.init.pid)
-        machine.seen = {pid: processes[pid].started for pid in below if pid in processes}
+    def _measured(self, instance_id: str, machine: _Machine) -> Usage:
+        if machine.init.poll() is not None:  # its pid may be somebody else's by now
+            return Usage(self.used_ns(instance_id))
+        below = proctree.below(machine.init.pid)
+        usage = measure(below, running.reaped_ns(instance_id, self.cloud))
+        machine.seen = {process.pid: process.started for process in below} or machine.seen
         with self._lock:
             counter = self._counters.setdefault(instance_id, Counter())
             counter.see(usage.cpu_ns)

@@ -74,7 +74,7 @@ def environment(spec: MachineSpec, cloud: Cloud) -> dict[str, str]:
         "SHELL": "/bin/bash",
         "LANG": "C.UTF-8",
         "TMPDIR": f"{root}/tmp",
-        "PIP_USER": "1",  # what an instance installs goes into its own home, not into the host's Python
+        "PIP_REQUIRE_VIRTUALENV": "1",  # pip would install into the host's Python
         TOKEN_VARIABLE: cloud.token_of(spec.instance_id),
         **shim_environment(spec, cloud),
     }
@@ -96,6 +96,7 @@ def prepare(spec: MachineSpec, cloud: Cloud) -> Path:
     """Make the side folder for one boot and give its ``config.json``."""
     side = cloud.side(spec.instance_id)
     remove(spec.instance_id, cloud)
+    side.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     (side / "commands").mkdir(parents=True)
     (side / "copies").mkdir()
     (side / "reaped").write_bytes(REAPED.pack(0))
@@ -109,6 +110,11 @@ def prepare(spec: MachineSpec, cloud: Cloud) -> Path:
 def remove(instance_id: str, cloud: Cloud) -> None:
     """Delete an instance's side folder."""
     shutil.rmtree(cloud.side(instance_id), ignore_errors=True)
+
+
+def clear(cloud: Cloud) -> None:
+    """Delete the side folders of an earlier life of the cloud."""
+    shutil.rmtree(cloud.directory / "running", ignore_errors=True)
 
 
 def reaped_ns(instance_id: str, cloud: Cloud) -> int:

@@ -178,6 +178,8 @@ def _file(number: int, entry: object, complaints: list[str]) -> PlannedFile:
 
 def _decoded(content: object, encoding: str, path: str) -> bytes:
     """Undo the encodings of ``write_files``: base64 first, then gzip."""
+    if isinstance(content, (list, dict)):
+        raise Unreadable(f"write_files: {path}: content is a text, not {type(content).__name__}")
     data = content if isinstance(content, bytes) else str("" if content is None else content).encode()
     steps = set(encoding.replace("base64", "b64").replace("gzip", "gz").split("+"))
     if not steps <= {"b64", "gz", "text/plain"}:

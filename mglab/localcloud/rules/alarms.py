@@ -19,12 +19,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from mglab.localcloud.rules.statistics import Sample, aligned, between, buckets, statistic
+from mglab.localcloud.rules.statistics import Sample, aligned, between, statistic
 
 State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 
 EXTRA_PERIODS = 2
 """The evaluation range is 5 periods for N = 3 (aws-facts 2.6); N + 2 for other N is our reading."""
+LONGEST_SAMPLE_S = 300.0
+"""Basic monitoring's points cover five minutes (aws-facts 4.3)."""
 NAMED_SEPARATELY = 5
 """From this many datapoints on, only the newest five are named, in a sentence of their own."""
 
@@ -76,17 +78,27 @@ Window = Sequence[Point | None]
 
 
 def window(samples: Sequence[Sample], rule: Rule, newest_end: float, now: float) -> list[Point | None]:
-    """Read an alarm's evaluation range: one place per period, oldest first, None where nothing is."""
+    """Read an alarm's evaluation range: one place per period, oldest first, None where nothing is.
+
+    A sample of five minutes takes the place of its last one: it cannot be there sooner, and it stays in the range
+    until the next one comes.
+    """
     end = aligned(newest_end, rule.period_s)
     length = rule.evaluation_periods + EXTRA_PERIODS
     start = end - length * rule.period_s
-    points: list[Point | None] = [None] * length
-    for bucket in buckets(between(samples, start, end, now, rule.unit), start, rule.period_s):
-        value = statistic(bucket.samples, rule.statistic)
-        if value is not None:
-            count = sum(s.sample_count for s in bucket.samples)
-            points[round((bucket.at - start) / rule.period_s)] = Point(bucket.at, value, count)
-    return points
+    places: list[list[Sample]] = [[] for _ in range(length)]
+    for sample in between(samples, start - LONGEST_SAMPLE_S, end, now, rule.unit):
+        place = int((sample.last_minute - start) // rule.period_s)
+        if 0 <= place < length:
+            places[place].append(sample)
+    return [_point(place, rule.statistic) for place in places]
+
+
+def _point(samples: Sequence[Sample], name: str) -> Point | None:
+    value = statistic(samples, name)
+    if value is None:
+        return None
+    return Point(min(s.at for s in samples), value, sum(s.sample_count for s in samples))
 
 
 def evaluate(rule: Rule, seen: Window) -> Verdict:

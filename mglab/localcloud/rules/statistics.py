@@ -34,6 +34,13 @@ class Sample:
     unit: str
     visible_at: float
     """When readers first see it: metrics are published late (aws-facts 4.4)."""
+    covers_s: float = MINUTE_S
+    """The time that it stands for, beginning at ``at``: five minutes with basic monitoring (aws-facts 4.3)."""
+
+    @property
+    def last_minute(self) -> float:
+        """Give the start of the last minute that it stands for."""
+        return self.at + self.covers_s - MINUTE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +51,9 @@ class Bucket:
     samples: tuple[Sample, ...]
 
 
-def single(at: float, value: float, unit: str, visible_at: float) -> Sample:
+def single(at: float, value: float, unit: str, visible_at: float, covers_s: float = MINUTE_S) -> Sample:
     """Make the sample of one published value."""
-    return Sample(at, 1.0, value, value, value, unit, visible_at)
+    return Sample(at, 1.0, value, value, value, unit, visible_at, covers_s)
 
 
 def is_statistic(name: str) -> bool:

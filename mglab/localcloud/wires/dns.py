@@ -1,7 +1,8 @@
 """The cloud's resolver: names of load balancers, and which loopback address stands for which private one.
 
 On AWS, Route 53 answers for a load balancer's name with one address for each zone that is fit to serve, for
-60 seconds (aws-facts 1.4), and the order of the addresses changes from answer to answer. No host's resolver
+60 seconds (aws-facts 1.4), in an order that is drawn anew for each answer: taking strict turns would make
+clients look like a round robin, which nobody promises (aws-facts 8.7 leaves the policy open). No host's resolver
 would ask us, so those who want to know come by a Unix socket: the programs inside instances (through their
 shim) and the lab side. One line is asked, the answer's lines follow, and the connection is closed:
 
@@ -22,6 +23,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from random import Random
 
 from mglab.localcloud.seam import PrivateAddress
 from mglab.localcloud.wires.loop import IN, Loop, Timer
@@ -55,11 +57,12 @@ def zone(names: Mapping[str, tuple[str, ...]], private_addresses: Iterable[Priva
     )
 
 
-def answer(question: str, known: Zone, turn: int) -> tuple[str, ...]:
-    """Give the lines that answer one question; ``turn`` says which address comes first."""
+def answer(question: str, known: Zone, chance: Random) -> tuple[str, ...]:
+    """Give the lines that answer one question; ``chance`` draws the order of addresses."""
     match question.split():
         case ["A", name]:
-            return tuple(f"{address} {TTL_S}" for address in rotated(known.names.get(_plain(name), ()), turn))
+            addresses = known.names.get(_plain(name), ())
+            return tuple(f"{address} {TTL_S}" for address in chance.sample(addresses, len(addresses)))
         case ["TO", vpc_id, private_address]:
             return _found(known.loopback_of.get((vpc_id, private_address)))
         case ["SEEN", loopback_address]:
@@ -68,20 +71,14 @@ def answer(question: str, known: Zone, turn: int) -> tuple[str, ...]:
             return ()
 
 
-def rotated(addresses: tuple[str, ...], turn: int) -> tuple[str, ...]:
-    """Give the same addresses, beginning with another one each turn."""
-    first = turn % len(addresses) if addresses else 0
-    return addresses[first:] + addresses[:first]
-
-
 class Resolver:
     """Answers at a Unix socket. ``loop`` must be started before."""
 
-    def __init__(self, loop: Loop, path: Path) -> None:
+    def __init__(self, loop: Loop, path: Path, chance: Random | None = None) -> None:
         self._loop = loop
         self._path = path
         self._zone = Zone()
-        self._turns: dict[str, int] = {}
+        self._chance = chance or Random()
         self._listening = _listen(path)
         loop.call(self._listen_on)
 
@@ -127,10 +124,7 @@ class Resolver:
         self._close(client)
 
     def _reply(self, client: socket.socket, question: str) -> None:
-        turn = self._turns.get(question, 0)
-        lines = answer(question, self._zone, turn)
-        if len(lines) > 1:
-            self._turns[question] = turn + 1
+        lines = answer(question, self._zone, self._chance)
         try:
             client.send("".join(f"{line}\n" for line in lines).encode())
         except OSError:

@@ -71,6 +71,32 @@ def descendants(children: dict[int, list[int]], ancestor: int) -> list[int]:
     return found
 
 
+def below(ancestor: int) -> list[Process]:
+    """Read everything below a process by the kernel's own lists of children, else from the whole table.
+
+    The lists cost a tenth of a look at every process of the host, and may miss one that is just starting or
+    ending: right for measuring several times a second, not for ending.
+    """
+    if not os.path.exists(f"/proc/self/task/{os.getpid()}/children"):
+        processes = table()
+        return [processes[pid] for pid in descendants(children_of(processes), ancestor)]
+    found = _listed_children(ancestor)
+    for pid in found:
+        found.extend(_listed_children(pid))
+    return [process for process in map(read, found) if process]
+
+
+def _listed_children(pid: int) -> list[int]:
+    children: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                children.extend(map(int, file.read().split()))
+    except OSError:
+        return children  # it ends while it is looked at
+    return children
+
+
 def bearing(token: str) -> list[int]:
     """Find the processes whose environment carries an instance's token; a trailing ``*`` finds all of a cloud."""
     wanted = f"\0{TOKEN_VARIABLE}={token}".encode()

@@ -1,0 +1,273 @@
+"""The PDF itself: what was captured is found again in it, and nothing that a notebook holds can break it.
+
+Executed notebooks are fabricated, the folio is built from them as after a run, and the PDF is read back.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import nbformat
+import pypdf
+import pytest
+from matplotlib.figure import Figure
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from mglab.clock import Clock
+from mglab.errors import LabError
+from mglab.folio import commentary, evidence, handout
+from mglab.folio.build import build
+from mglab.folio.exporter import FolioExporter
+
+ACCOUNT = "998393112629"
+LOAD_BALANCER = f"arn:aws:elasticloadbalancing:us-east-1:{ACCOUNT}:loadbalancer/net/MGLB/fea3c292d7c800c3"
+TRANSCRIPT = "~$ telnet 44.204.116.160 5001\nConnected.\nConnection closed by foreign host.\n"
+HOSTILE = (
+    '#import "@preview/x:1.0.0": *',
+    "$x$ #eval(1) @ref",
+    "<script>alert(1)</script>",
+    "\\input{x} שלום",
+    "a\x00b",
+)
+INSTANCES = [
+    {
+        "name": f"MGAS-{i}",
+        "instance_id": f"i-{i:017x}",
+        "state": ["running", "pending", "terminated"][i % 3],
+        "zone": f"us-east-1{'ab'[i % 2]}",
+        "private_ip": f"192.168.{i % 2}.{100 + i}",
+        "public_ip": f"54.204.116.{160 + i}",
+        "image_id": "ami-0f7e6d5c4b3a29180",
+        "load_balancer": LOAD_BALANCER,
+    }
+    for i in range(8)
+]
+
+
+class Notebooks:
+    """A run's folder that fills with executed notebooks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        clock = Clock(rate=60, wall_epoch=0.0, lab_epoch=1694837052.0, wall=lambda: 0.0)
+        self.lab: Any = SimpleNamespace(
+            folder=folder, run="demo", backend="local", account=ACCOUNT, region="us-east-1", clock=clock
+        )
+        self.shown: list[Any] = []
+
+    def ran(self, source: str, act: Callable[[], Any]) -> Any:
+        """Make the code cell that ``act`` would have left."""
+        self.shown.clear()
+        value = act()
+        bundles = self.shown or [(value._repr_mimebundle_(), {})]
+        return self.code(source, *(new_output("display_data", data=data, metadata=told) for data, told in bundles))
+
+    def code(self, source: str, *outputs: Any, tags: tuple[str, ...] = ()) -> Any:
+        cell = new_code_cell(source, outputs=list(outputs), execution_count=1)
+        cell.metadata["tags"] = list(tags)
+        return cell
+
+    def save(self, name: str, *cells: Any) -> None:
+        (self.folder / "notebooks").mkdir(parents=True, exist_ok=True)
+        nbformat.write(new_notebook(cells=list(cells)), self.folder / "notebooks" / f"{name}.ipynb")
+
+    def record(self, **told: Any) -> None:
+        base = {"run": "demo", "backend": "local", "author": "Ada Student", "rate": 60, "status": "completed"}
+        times = {"started": "2023-09-16T04:04:12Z", "finished": "2023-09-16T04:21:40Z"}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "run.json").write_text(json.dumps({**base, **times, **told}))
+
+
+def fill(run: Notebooks) -> None:
+    """Make a small run with one of everything."""
+    lab, folder = run.lab, run.folder
+    (folder / "commentary").mkdir(parents=True)
+    (folder / "commentary" / "preliminary.md").write_text("It *hangs up*, so it lives. #import is a word.")
+    drawing = Figure()
+    drawing.add_subplot().plot([1, 2, 1])
+    run.save(
+        "01_server_and_image",
+        new_markdown_cell("# The health check"),
+        run.code("run = ''", tags=("parameters",)),
+        new_markdown_cell("## Preliminary 5. Test it\n\nSee [instances](05_load_balancer.ipynb#83.-Health)."),
+        run.ran(
+            "probe()", lambda: evidence.transcript(lab, "It answers", TRANSCRIPT, step="Preliminary 5", call="telnet")
+        ),
+        run.ran("c()", lambda: commentary.commentary(lab, "Preliminary")),
+        run.ran("p()", lambda: commentary.prediction(lab, "Question 1")),
+    )
+    run.save(
+        "05_load_balancer",
+        new_markdown_cell("# The load balancer"),
+        new_markdown_cell("## 83. Health"),
+        run.ran("e()", lambda: evidence.evidence(lab, "Instances", INSTANCES, step="83", call="ec2 DescribeInstances")),
+        run.ran("e()", lambda: evidence.evidence(lab, "The balancer", INSTANCES[:1], step="56", call="elbv2")),
+        run.ran("f()", lambda: evidence.figure(lab, drawing, "Healthy hosts", step=87, alt="Two, one, two")),
+    )
+    run.record()
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Notebooks:
+    made = Notebooks(tmp_path / "outputs" / "demo")
+    monkeypatch.setattr(evidence, "_show", lambda data, metadata=None: made.shown.append((data, metadata or {})))
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    return made
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"[\s\u00ad\u200b]", "", text)
+
+
+def text_of(path: Path) -> str:
+    return squeezed("".join(page.extract_text() for page in pypdf.PdfReader(path).pages))
+
+
+def outline_of(reader: pypdf.PdfReader) -> list[str]:
+    def walk(items: Any) -> list[str]:
+        return [title for one in items for title in (walk(one) if isinstance(one, list) else [str(one.title)])]
+
+    return walk(reader.outline)
+
+
+def test_everything_captured_is_found_again_in_the_pdf(run: Notebooks) -> None:
+    fill(run)
+    path = build(run.folder)
+    assert path == run.folder / "Project3partA.pdf"
+    text = text_of(path)
+    filed = [json.loads(one.read_text()) for one in sorted((run.folder / "evidence").glob("*.json"))]
+    cells = {cell for one in filed if one["kind"] == "table" for row in one["rows"] for cell in row}
+    masked = {squeezed(cell).replace(ACCOUNT, "9983****2629") for cell in cells}
+    assert {cell for cell in masked if cell not in text} == set()
+    assert squeezed(TRANSCRIPT) in text
+    assert squeezed("It hangs up, so it lives. #import is a word.") in text
+    assert squeezed("captured 2023-09-16T04:04:12Z") in text
+    assert ACCOUNT not in text
+    assert squeezed("run = ''") not in text
+
+
+def test_the_pdf_is_whole_tagged_linked_and_carries_its_source(run: Notebooks) -> None:
+    fill(run)
+    path = build(run.folder)
+    reader = pypdf.PdfReader(path)
+    root: Any = reader.trailer["/Root"]
+    assert root["/MarkInfo"]["/Marked"]
+    assert root["/Lang"] == "en"
+    xmp = root["/Metadata"].get_data().decode()
+    assert "pdfaid:part>3" in xmp and "pdfuaid:part>1" in xmp
+    assert reader.metadata is not None and reader.metadata.author == "Ada Student"
+    assert {"Contents", "83. Health", "Preliminary 5. Test it"} <= set(outline_of(reader))
+    attached = json.loads(reader.attachments["folio.json"][0])
+    assert [one["name"] for one in attached["chapters"]] == ["01_server_and_image", "05_load_balancer"]
+    assert ACCOUNT not in json.dumps(attached)
+    links = [note for page in reader.pages for note in page.get("/Annots") or []]
+    assert len(links) > 10
+    assert f"page{len(reader.pages)}of{len(reader.pages)}" in text_of(path)
+
+
+def test_the_map_names_every_step_or_says_that_it_is_missing(run: Notebooks) -> None:
+    fill(run)
+    attached = json.loads(pypdf.PdfReader(build(run.folder)).attachments["folio.json"][0])
+    mapped = [step for section in attached["map"] for row in section["steps"] for step in row["steps"]]
+    assert tuple(mapped) == handout.STEPS
+    assert "84" not in attached["absent"].split(", ") and "84–86" in attached["absent"]
+
+
+def test_missing_commentary_has_its_visible_place(run: Notebooks) -> None:
+    fill(run)
+    text = text_of(build(run.folder))
+    assert squeezed("Not yet written. Its place is commentary/prediction-question-1.md") in text
+
+
+def test_the_same_run_gives_the_same_bytes(run: Notebooks, tmp_path: Path) -> None:
+    fill(run)
+    first = build(run.folder, out=tmp_path / "a.pdf").read_bytes()
+    assert build(run.folder, out=tmp_path / "b.pdf").read_bytes() == first
+
+
+@pytest.mark.skipif(shutil.which("qpdf") is None, reason="qpdf is not installed")
+def test_qpdf_finds_nothing_wrong(run: Notebooks) -> None:
+    fill(run)
+    checked = subprocess.run(["qpdf", "--check", str(build(run.folder))], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_hostile_content_is_set_as_it_is(run: Notebooks) -> None:
+    rows = [{f"column {i}": one for i, one in enumerate(HOSTILE)}, {"column 0": "q" * 10_000}]
+    long_rows = [{"n": i, "id": f"i-{i:017x}"} for i in range(300)]
+    broken = base64.b64encode(b"\x89PNG\r\n\x1a\nbroken").decode()
+    run.save(
+        "07_is_there_a_pattern",
+        new_markdown_cell(f"# {HOSTILE[0]} {HOSTILE[1]}"),
+        new_markdown_cell(f"## 84. {HOSTILE[2]}\n\n##### {HOSTILE[3]}\n\n![gone](gone.png)\n\n[x](javascript:x)"),
+        run.ran("e()", lambda: evidence.evidence(run.lab, HOSTILE[0], rows, step="84", call=HOSTILE[1])),
+        run.ran("e()", lambda: evidence.evidence(run.lab, "Long", long_rows, step="84", call="")),
+        run.ran("e()", lambda: evidence.evidence(run.lab, "Empty", [], step="84", call="")),
+        run.ran("t()", lambda: evidence.transcript(run.lab, "T", "\n".join(HOSTILE), step="84", call=HOSTILE[0])),
+        run.code("x" * 2000, new_output("display_data", data={"image/png": broken, "text/plain": "<Figure>"})),
+        run.code("y", new_output("display_data", data={"image/svg+xml": "<svg xmlns='x'><open", "text/plain": ""})),
+    )
+    run.record(author=HOSTILE[0])
+    path = build(run.folder)
+    text = text_of(path)
+    for one in (HOSTILE[0], HOSTILE[1], HOSTILE[2], "\\input{x}", "q" * 10_000, "i-0000000000000012b"):
+        assert squeezed(one) in text
+    assert text.count("Picturemissing") == 3
+    assert "Nothingcameback" in text
+    assert b"pdfaid:part>3" in pypdf.PdfReader(path).trailer["/Root"]["/Metadata"].get_data()  # type: ignore[index]
+
+
+def test_what_no_font_can_show_is_boxed_and_named(run: Notebooks, caplog: pytest.LogCaptureFixture) -> None:
+    run.save("07_songs", new_markdown_cell("# Songs \U00012345 \ue000 Beyoncé ✓"))
+    run.record()
+    text = text_of(build(run.folder))
+    assert "Songs" in text and "Beyoncé✓" in text
+    assert "U+E000" in text and "U+E000" in caplog.text
+    assert "\ue000" not in text
+
+
+def test_a_failed_run_still_gives_an_honest_folio(run: Notebooks) -> None:
+    error = new_output("error", ename="CheckFailed", evalue="no gateway\n  next: step 8", traceback=["frame"])
+    later = new_code_cell("later()")
+    run.save("02_vpc", new_markdown_cell("# A VPC\n\n## 9. Attach it"), run.code("check()", error), later)
+    (run.folder / "notebooks" / "03_security_group.ipynb").write_text('{"cells": [')
+    failed = {"status": "failed", "error": "CheckFailed: no gateway"}
+    run.record(status="failed", notebooks={"02_vpc": failed, "04_launch_template": {"status": "pending"}})
+    path = build(run.folder)
+    cover = squeezed(pypdf.PdfReader(path).pages[0].extract_text())
+    assert "Incomplete" in cover and "CheckFailed:nogateway" in cover and "04_launch_template" in cover
+    text = text_of(path)
+    assert squeezed("The run stopped here: 1 call below had not been carried out.") in text
+    assert squeezed("The notebook's file could not be read") in squeezed(text.replace("’", "'"))
+    assert squeezed("There is no executed notebook of this name in the run") in text
+
+
+def test_a_run_without_anything_gives_a_folio_that_says_so(run: Notebooks) -> None:
+    run.folder.mkdir(parents=True)
+    assert squeezed("There is no executed notebook in this run.") in text_of(build(run.folder))
+
+
+def test_a_run_that_is_not_there_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="there is no run at"):
+        build(tmp_path / "none")
+
+
+def test_nbconvert_exports_one_notebook_or_the_sequence(run: Notebooks) -> None:
+    fill(run)
+    notebook = str(run.folder / "notebooks" / "05_load_balancer.ipynb")
+    one, resources = FolioExporter().from_filename(notebook)
+    assert resources["output_extension"] == ".pdf"
+    alone = json.loads(pypdf.PdfReader(io.BytesIO(one)).attachments["folio.json"][0])
+    assert [chapter["name"] for chapter in alone["chapters"]] == ["05_load_balancer"]
+    assert alone["author"] == "Ada Student" and alone["map"] == []
+    whole, _ = FolioExporter(sequence=True).from_filename(notebook)
+    assert whole == build(run.folder).read_bytes()

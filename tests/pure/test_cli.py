@@ -1,0 +1,146 @@
+"""The command line: wrong names are refused in one line before anything starts; errors become exit codes."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mglab import cli
+from mglab.errors import CloudUnavailable, LabError, NotebookFailed, TeardownIncomplete, UsageError
+from mglab.workbook import clouds, runner
+
+CLOUD = {
+    "name": "default", "pid": 7, "endpoint": "http://127.0.0.1:4000", "region": "us-east-1", "rate": 60.0,
+    "access_key_id": "ASIA", "secret_access_key": "s'ecret", "session_token": None,
+    "client_environment": {"MGLAB_RESOLVER": "/r"},
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _nothing_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refused(*_: Any, **__: Any) -> Any:
+        raise AssertionError("something was started")
+
+    monkeypatch.setattr(runner, "carry_out", refused)
+    monkeypatch.setattr(clouds, "ask", refused)
+    monkeypatch.setenv("MGLAB_OUTPUTS", str(tmp_path))
+    monkeypatch.setattr(cli.subprocess, "call", refused)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("rnu", "there is no command 'rnu'; did you mean 'run'?"),
+        ("tset", "there is no command 'tset'; did you mean 'test'?"),
+        ("run --bakend local", "run does not know '--bakend'; did you mean '--backend'?"),
+        ("run --backend awz", "there is no backend 'awz'; did you mean 'aws'?"),
+        ("run --from 77", "there is no notebook '77'; did you mean '07'?"),
+        ("run --to 02_vcp", "there is no notebook '02_vcp'; did you mean '02_vpc'?"),
+        ("run --from 05 --to 02", "--from 05 comes after --to 02; swap them"),
+        ("run -p minimun=1", "there is no parameter 'minimun'; did you mean 'minimum'?"),
+        ("run -p minimum=two", "parameter minimum cannot be 'two'; it is declared as int"),
+        ("run -p minimum=9",
+         "minimum 9, desired 2, maximum 3 do not fit; they must rise: minimum <= desired <= maximum"),
+        ("run -p minimum", "-p minimum is no parameter; give name=value, for example -p desired=2"),
+        ("run -p backend=aws", "backend is an option, not a parameter; give --backend aws"),
+        ("run --rate 0", "the clock cannot run at rate 0; give 1 to 3600; 60 is usual"),
+        ("run --rate fast", "the clock cannot run at rate fast; give 1 to 3600; 60 is usual"),
+        ("run --run a/b", "'a/b' cannot name a run; up to 48 letters, digits, dots, hyphens, underscores"),
+        ("cloud upp", "there is no 'cloud upp'; did you mean 'up'?"),
+        ("status --run nope", "there is no run 'nope'; carry one out first: python3 -m mglab run"),
+        ("pdf --run nope", "there is no run 'nope'; carry one out first: python3 -m mglab run"),
+    ],
+)  # fmt: skip
+def test_a_wrong_name_is_one_line_and_exit_code_2(words: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words.split()) == 2
+    assert capsys.readouterr().err == f"mglab: {said}\n"
+
+
+@pytest.mark.parametrize("name", cli.grammar()[1])
+def test_every_command_teaches_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main([name, "--help"])
+    said = capsys.readouterr().out
+    assert ended.value.code == 0 and "exit codes:" in said and f"mglab {name}" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(LabError("x"), 1), (UsageError("x"), 2), (TeardownIncomplete("x"), 3), (CloudUnavailable("x"), 4),
+     (NotebookFailed("x"), 1), (KeyboardInterrupt(), 130), (OSError(errno.ENOSPC, "No space left on device"), 1)],
+)  # fmt: skip
+def test_an_error_is_an_exit_code_and_no_traceback(
+    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(options: object) -> int:
+        raise error
+
+    monkeypatch.setattr(runner, "run", fails)
+    assert cli.main(["run"]) == code
+    said = capsys.readouterr().err
+    assert said.startswith("mglab: ") and "Traceback" not in said
+
+
+def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(options: object) -> int:
+        raise OSError(errno.EBADF, "bug")
+
+    monkeypatch.setattr(runner, "run", fails)
+    with pytest.raises(OSError, match="bug"):
+        cli.main(["run"])
+
+
+def test_run_hands_its_options_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[runner.Options] = []
+    monkeypatch.setattr(runner, "run", lambda options: seen.append(options) or 0)
+    words = "run --backend aws --from 02 --to 05 --keep --run x --author Ada -p minimum=1 -p maximum=4"
+    assert cli.main(words.split()) == 0
+    told = seen[0]
+    assert (told.backend, told.first, told.last, told.keep) == ("aws", "02", "05", True)
+    assert (told.run, told.author) == ("x", "Ada")
+    assert told.parameters == {"minimum": "1", "maximum": "4"}
+
+
+@pytest.mark.parametrize(
+    ("words", "called"),
+    [
+        ("test", ["tests/pure", "tests/local", "tests/notebooks"]),
+        ("test -k cost -x", ["tests/pure", "tests/local", "tests/notebooks", "-k", "cost", "-x"]),
+        ("test tests/pure -q", ["tests/pure", "-q"]),
+        ("test tests/pure/test_cli.py::test_a_bug_is_not_hidden", ["tests/pure/test_cli.py::test_a_bug_is_not_hidden"]),
+    ],
+)
+def test_test_hands_the_rest_to_pytest(words: str, called: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+    monkeypatch.setattr(cli.subprocess, "call", lambda command, cwd: seen.append(command) or 5)
+    assert cli.main(words.split()) == 5
+    assert seen[0][1:] == ["-m", "pytest", *called]
+
+
+def test_cloud_env_can_be_evaluated_by_a_shell(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(clouds, "ask", lambda verb, name, rate: CLOUD)
+    assert cli.main(["cloud", "env"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert "export AWS_ENDPOINT_URL=http://127.0.0.1:4000" in said
+    assert """export AWS_SECRET_ACCESS_KEY='s'"'"'ecret'""" in said
+    assert "export MGLAB_RESOLVER=/r" in said
+
+
+def test_cloud_status_shows_no_secret(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(clouds, "ask", lambda verb, name, rate: CLOUD)
+    assert cli.main(["cloud", "status", "--json"]) == 0
+    assert "secret" not in str(json.loads(capsys.readouterr().out))
+
+
+def test_a_cloud_that_is_down_is_exit_code_4(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(clouds, "ask", lambda verb, name, rate: None)
+    assert cli.main(["cloud", "status", "--name", "x"]) == 4
+    assert "python3 -m mglab cloud up --name x" in capsys.readouterr().err
