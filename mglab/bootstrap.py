@@ -247,10 +247,12 @@ def show_progress(output: Iterator[str]) -> list[str]:
 
 def last_words(words: list[str]) -> str:
     """Pick the lines that say what went wrong: the last marked as an error, with its cause, else the last one."""
+    words = [line for line in words if "See above" not in line]
+    raised = [line for line in words if re.match(r"\w+Error: ", line)]
     errors = [line for line in words if re.match(r"(?i)error\b|×", line)]
     causes = [line for line in words if re.match(r"(?i)(cause|caused by)\b|╰", line)]
     network = re.findall(r"Failed to (?:establish a new connection|resolve)[^\"')]*", "\n".join(words))
-    chosen = [*errors[-1:], *causes[-1:], *network[-1:]] or words[-1:] or ["it said nothing"]
+    chosen = [*errors[-1:], *causes[-1:], *raised[-1:], *network[-1:]] or words[-1:] or ["it said nothing"]
     return ": ".join(re.sub(r"(?i)^(error:?|×|╰─▶|caused? ?(by)?:?)\s*", "", line) for line in chosen)
 
 

@@ -12,11 +12,14 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from mglab import waits
 from mglab.config import RUN_TAG
 from mglab.display import table
 from mglab.errors import CheckFailed, UsageError
 from mglab.session import Lab
 
+SEEN_TIMEOUT_S = 120.0
+LOOK_EVERY_S = 2.0
 Tags = list[dict[str, Any]]
 
 
@@ -56,6 +59,7 @@ def ensure(
     by_tag: Callable[[], Made | None],
     create: Callable[[], Made],
     identify: Callable[[Made], str],
+    is_settled: Callable[[Made], bool] = lambda _: True,
 ) -> Made:
     """Give the resource: the one the ledger knows, else the one with our tags, else a new one."""
     known = lab.ledger.find(what, key)
@@ -63,10 +67,28 @@ def ensure(
     if found is not None:
         return found
     found = by_tag()
+    is_new = found is None
     if found is None:
         lab.ledger.intent(step, what, key)
         found = create()
-    lab.ledger.made(step, what, key, identify(found), **details(found))
+    made_id = identify(found)
+    lab.ledger.made(step, what, key, made_id, **details(found))
+    if not is_new:
+        return found
+    return _once_seen(lab, f"{what} {key}", lambda: by_id(made_id), is_settled) or found
+
+
+def _once_seen(lab: Lab, what: str, look: Callable[[], Made | None], is_settled: Callable[[Made], bool]) -> Made | None:
+    """Wait until a new resource is seen and settled: AWS's reads may lag its writes. Silent if it is at once."""
+    found = look()
+
+    def state() -> str:
+        nonlocal found
+        found = look()
+        return "not seen yet" if found is None else "there" if is_settled(found) else "being made"
+
+    if found is None or not is_settled(found):
+        waits.until(lab, state, lambda it: it == "there", what=what, timeout_s=SEEN_TIMEOUT_S, interval_s=LOOK_EVERY_S)
     return found
 
 

@@ -177,13 +177,15 @@ def console(lab: Lab, instance: Instance) -> str:
     return str(lab.ec2.get_console_output(InstanceId=instance.instance_id).get("Output", ""))
 
 
-def wait_console(lab: Lab, instance: Instance, text: str, *, timeout_s: float = CONSOLE_TIMEOUT_S) -> str:
-    """Wait until the console log holds the text, and give the whole log (Preliminary 3)."""
+def wait_console(
+    lab: Lab, instance: Instance, text: str = userdata.LAST_WORDS, *, timeout_s: float = CONSOLE_TIMEOUT_S
+) -> str:
+    """Wait until the console log holds the text (the user-data's last words), and give the log (Preliminary 3)."""
     waits.until(
         lab,
         look=lambda: "posted" if text in console(lab, instance) else "not yet",
         is_done=lambda state: state == "posted",
-        what=f"{text!r} on the console of {instance.name}",
+        what=f"console log of {instance.name}",
         timeout_s=timeout_s,
         interval_s=10.0,
     )

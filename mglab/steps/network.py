@@ -141,6 +141,7 @@ def create_vpc(lab: Lab) -> Vpc:
         by_tag=lambda: only(_vpcs(lab, tagged(lab.run, lab.config.vpc_name))),
         create=lambda: _vpc(lab.ec2.create_vpc(**vpc_request(lab.config, lab.run))["Vpc"]),
         identify=lambda made: made.vpc_id,
+        is_settled=lambda made: made.state == "available",
     )
 
 
@@ -179,6 +180,7 @@ def create_subnet(lab: Lab, vpc: Vpc, number: int) -> Subnet:
             ]
         ),
         identify=lambda made: made.subnet_id,
+        is_settled=lambda made: made.state == "available",
     )
 
 

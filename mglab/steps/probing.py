@@ -18,6 +18,8 @@ from mglab.session import Lab
 from mglab.steps.ensure import Record
 
 CONNECT_TIMEOUT_WALL_S = 5.0
+QUICK_TIMEOUT_WALL_S = 1.0
+PATIENT_LOOK_S = 10.0
 SILENCE_WALL_S = 2.0
 PORT_TIMEOUT_S = 600.0
 _OUTCOMES = {
@@ -99,9 +101,11 @@ def _farewell(wire: socket.socket) -> str:
 
 
 def _accepts(lab: Lab, host: str, port: int) -> bool:
+    """Try once: for ten lab seconds, though never less than one wall second."""
+    timeout_wall_s = max(QUICK_TIMEOUT_WALL_S, lab.clock.wall_seconds(PATIENT_LOOK_S))
     for address in lab.resolve(host)[:1]:
         try:
-            socket.create_connection((address, port), timeout=CONNECT_TIMEOUT_WALL_S).close()
+            socket.create_connection((address, port), timeout=timeout_wall_s).close()
         except OSError:
             return False
         return True

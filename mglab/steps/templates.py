@@ -159,8 +159,8 @@ def test_instances(lab: Lab) -> Records[Instance]:
 
 
 def _created(lab: Lab, request: dict[str, Any]) -> LaunchTemplate:
-    lab.ec2.create_launch_template(**request)
-    return demand(_template(lab), f"launch template {lab.config.launch_template_name}", NOTEBOOK)
+    answer = lab.ec2.create_launch_template(**request)["LaunchTemplate"]
+    return _read(answer, {"VersionNumber": 1, "LaunchTemplateData": request["LaunchTemplateData"]})
 
 
 def _new_version(lab: Lab, found: LaunchTemplate, request: dict[str, Any]) -> LaunchTemplate:

@@ -17,6 +17,7 @@ from mglab.errors import UsageError
 LIMIT_BYTES = 16 * 1024
 HOME = "/home/ec2-user"
 SCRIPT_NAME = "add-health-check.sh"
+LAST_WORDS = "mglab: the health check starts with run.sh at the next boot"
 
 # A run.sh with a start function of its own (ours) is asked to start one program more, at its end. Any other
 # gets a line of its own ahead of its first command: there it is reached whatever run.sh ends with.
@@ -44,8 +45,8 @@ fi
 chown --reference=run.sh HealthCheck.py run.sh.before "$0" 2>/dev/null
 echo "mglab: run.sh after:"
 cat run.sh
-echo "mglab: the health check starts with run.sh at the next boot"
-"""
+echo "LAST_WORDS"
+""".replace("LAST_WORDS", LAST_WORDS)
 
 
 def cloud_config(files: dict[str, str], command: list[str]) -> str:

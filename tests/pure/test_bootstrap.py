@@ -132,6 +132,11 @@ def test_the_install_is_hashed_and_the_project_registered_without_network(checko
              "ERROR: No matching distribution found for a"],
             "No matching distribution found for a: Failed to establish a new connection: [Errno 111] Refused",
         ),
+        (
+            ["OSError: Readme file does not exist", "× Encountered error while generating package metadata.",
+             "╰─> See above for output."],
+            "Encountered error while generating package metadata.: OSError: Readme file does not exist",
+        ),
         (["the disk is full"], "the disk is full"),
         ([], "it said nothing"),
     ],

@@ -48,6 +48,9 @@ REQUESTS = {
     "ec2.CreateSecurityGroup": security.security_group_request("MusicGuruSG", RUN, "vpc-1"),
     "ec2.AuthorizeSecurityGroupIngress": security.rule_request("sg-1", 5000, "0.0.0.0/0", "service"),
     "ec2.CreateKeyPair": security.key_pair_request(CONFIG, RUN),
+    "ec2.RunInstances first": images.first_server_request(
+        CONFIG, RUN, image_id="ami-1", user_data="#cloud-config\n", subnet_id="subnet-1", group_id="sg-1"
+    ),
     "ec2.CreateImage": images.image_request(CONFIG, RUN, "i-1"),
     "ec2.CreateLaunchTemplate": templates.launch_template_request(CONFIG, RUN, "ami-1", "sg-1"),
     "ec2.RunInstances": templates.test_launch_request(CONFIG, RUN, TEMPLATE, subnet("public 1", "us-east-1a")),
@@ -64,7 +67,7 @@ REQUESTS = {
 
 @pytest.mark.parametrize("call", REQUESTS)
 def test_every_request_is_one_that_aws_knows(call: str) -> None:
-    service, operation = call.split(".")
+    service, operation = call.split()[0].split(".")
     model = botocore.session.get_session().get_service_model(service).operation_model(operation)
     report = botocore.validate.ParamValidator().validate(REQUESTS[call], model.input_shape)
     assert not report.has_errors(), report.generate_report()
