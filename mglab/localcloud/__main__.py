@@ -1,7 +1,8 @@
 """``python -m mglab.localcloud up|down|status|serve``: the local cloud as a program of its own.
 
 ``up`` starts a supervisor in the background (or finds the one that runs) and prints what it says of itself
-as JSON; ``down`` stops it and waits until nothing of it is left; ``status`` prints the JSON or ``null``.
+as JSON; ``down`` stops it, also one that is just starting, and waits until it is gone; ``status`` prints the JSON
+or ``null``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import json
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from mglab.localcloud import statefile
 
 START_BOUND_S = 60.0
 STOP_BOUND_S = 10.0
+LOOK_S = 0.02
 LOG_TAIL_LINES = 6
 
 
@@ -45,39 +48,28 @@ def up(options: argparse.Namespace) -> dict[str, Any]:
     if found:
         return found
     log = _log_file(options.directory)
-    with log.open("ab") as out:
-        supervisor = subprocess.Popen(
-            [sys.executable, "-m", "mglab.localcloud", "serve", *_repeated(options)],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
+    supervisor = _spawn(options, log)
     deadline = time.monotonic() + START_BOUND_S
     while time.monotonic() < deadline:
         if found := statefile.read(options.directory):
+            if found["pid"] != supervisor.pid:  # somebody else's ``up`` was faster
+                supervisor.terminate()
             return found
-        if supervisor.poll() is not None:
+        if supervisor.poll() is not None and not statefile.holder(options.directory):
             break
-        time.sleep(0.02)
+        time.sleep(LOOK_S)
     supervisor.terminate()
     raise CloudUnavailable(f"the local cloud did not start: {_tail(log)}", hint=f"read {log}")
 
 
 def down(options: argparse.Namespace) -> None:
-    """Stop the cloud and wait until it is gone; one that does not run is no error."""
-    found = statefile.read(options.directory)
-    if found is None:
-        statefile.remove(options.directory)
-        return
+    """Stop the cloud and wait until its supervisor is gone; one that does not run is no error."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        os.kill(found["pid"], number)
-        deadline = time.monotonic() + STOP_BOUND_S
-        while time.monotonic() < deadline:
-            if not statefile.alive(options.directory):
-                return
-            time.sleep(0.02)
-    raise CloudUnavailable(f"process {found['pid']} of the local cloud does not end", hint="look at it with ps")
+        pid = statefile.holder(options.directory)
+        if not pid or _ended(pid, number, options.directory):
+            statefile.remove(options.directory)
+            return
+    raise CloudUnavailable(f"process {pid} of the local cloud does not end", hint="look at it with ps")
 
 
 def status(options: argparse.Namespace) -> dict[str, Any] | None:
@@ -87,11 +79,12 @@ def status(options: argparse.Namespace) -> dict[str, Any] | None:
 
 def serve(options: argparse.Namespace) -> None:
     """Be the supervisor, in the foreground."""
-    from mglab.localcloud import daemon
-
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     _log_file(options.directory)
+    statefile.hold(options.directory)
+    from mglab.localcloud import daemon  # slow to load: from before it on, ``down`` finds us by the lock
+
     daemon.serve(
         daemon.Options(
             name=options.name,
@@ -102,6 +95,35 @@ def serve(options: argparse.Namespace) -> None:
             idle_stop_s=options.idle_stop_s,
         )
     )
+
+
+def _spawn(options: argparse.Namespace, log: Path) -> subprocess.Popen[bytes]:
+    """Start a supervisor in a session of its own, which outlives us."""
+    with log.open("ab") as out:
+        return subprocess.Popen(
+            [sys.executable, "-m", "mglab.localcloud", "serve", *_repeated(options)],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
+
+
+def _ended(pid: int, number: signal.Signals, directory: Path) -> bool:
+    """Send the supervisor a signal and wait for its end; says whether it came in time."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        if statefile.holder(directory) == pid:  # it is still the one that was meant
+            signal.pidfd_send_signal(process, number)
+            signal.pidfd_send_signal(process, signal.SIGCONT)  # one that is stopped would not see the other
+        return bool(select.select([process], [], [], STOP_BOUND_S)[0])
+    except ProcessLookupError:
+        return True
+    finally:
+        os.close(process)
 
 
 def _parser() -> argparse.ArgumentParser:

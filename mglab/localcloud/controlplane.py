@@ -4,7 +4,8 @@ Requests record intent; ``tick`` is the only place where something happens (desi
 reads what the data plane saw, lets every service take its decisions, and says what the data plane should
 be doing from now on. It never sleeps and never touches a socket.
 
-Once a lab minute, as on AWS, each service's metrics are recorded and the alarms look at them.
+Once a lab minute, as on AWS, each service's metrics are recorded and the alarms look at them. Minutes that no
+tick fell into (a fast clock on a busy host) have no point of their own: what they counted is in the next one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from mglab.localcloud.api.ec2 import Ec2
 from mglab.localcloud.api.elbv2 import Elbv2
 from mglab.localcloud.api.moto_room import ACCOUNT, REGION
 from mglab.localcloud.api.sts import Sts
-from mglab.localcloud.processor import BASIC_MINUTES, Processor
+from mglab.localcloud.processor import BASIC_MINUTES, Processor, window_ended
 from mglab.localcloud.seam import Desired, Observed
 
 BASE_IMAGE_ID = "ami-0a2023c1d2e3f4051"
@@ -84,15 +85,20 @@ def _each_minute(cloud: ControlPlane, observed: Observed, now: float) -> None:
     minute = int(now) // MINUTE_S
     if minute == cloud.last_minute:
         return
-    cloud.last_minute = minute
+    before, cloud.last_minute = cloud.last_minute, minute
     ended = float(minute * MINUTE_S)
     for datum in (*cloud.elbv2.minute(now), *cloud.autoscaling.minute(now)):
         cloud.cloudwatch.record(*datum, ended - MINUTE_S)
-    if minute % BASIC_MINUTES == 0:
-        covered_s = float(BASIC_MINUTES * MINUTE_S)
-        for datum in cloud.processor.points(observed, cloud.ec2.instances(), cloud.clock.wall_seconds(covered_s)):
-            cloud.cloudwatch.record(*datum, ended - covered_s, covers_s=covered_s)
+    if window_ended(before, minute):
+        _each_five_minutes(cloud, observed, now)
     cloud.cloudwatch.tick(now)
+
+
+def _each_five_minutes(cloud: ControlPlane, observed: Observed, now: float) -> None:
+    covered_s = float(BASIC_MINUTES * MINUTE_S)
+    began = now // covered_s * covered_s - covered_s
+    for datum in cloud.processor.points(observed, cloud.ec2.instances(), cloud.clock.wall_time_of(now)):
+        cloud.cloudwatch.record(*datum, began, covers_s=covered_s)
 
 
 def _desired(cloud: ControlPlane) -> Desired:

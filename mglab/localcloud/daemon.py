@@ -9,11 +9,13 @@ A cloud that nobody has asked anything for ``idle_stop_s`` wall seconds stops by
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from mglab.clock import Clock, starting_now
+from mglab.errors import CloudUnavailable
 from mglab.localcloud import addresses, link, statefile
 from mglab.localcloud.api import app, moto_room, server
 from mglab.localcloud.api.signature import Credentials, Verifier
@@ -32,6 +35,8 @@ from mglab.localcloud.machines import catalogue
 log = logging.getLogger("mglab.localcloud")
 
 TICK_S = 0.05
+DATA_PLANE_BOUND_S = 30.0
+DISCARDED = ".discarded-"
 SHIM = Path(__file__).parent / "machines" / "shim"
 
 
@@ -47,6 +52,15 @@ class Options:
     idle_stop_s: float = 4 * 3600.0
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where on this host a cloud's sockets are. ``slot`` keeps other clouds off its addresses."""
+
+    plan: addresses.AddressPlan
+    slot: socket.socket
+    resolver: Path
+
+
 @dataclass
 class Activity:
     """When anyone last asked the cloud for anything (wall monotonic seconds)."""
@@ -55,33 +69,33 @@ class Activity:
 
 
 def serve(options: Options) -> None:
-    """Run a cloud until it is told to stop, is left alone for too long, or loses its data plane."""
+    """Run a cloud until it is told to stop, is left alone for too long, or loses its data plane.
+
+    Its lock is held by this process (``statefile.hold``) and goes with it.
+    """
     stopping = _stop_on_signals()
-    lock = statefile.hold(options.directory)
     plan, slot = addresses.claim()
     sockets = Path(tempfile.mkdtemp(prefix="mglab-"))
     try:
-        _serve(options, plan, sockets, stopping)
+        _serve(options, Place(plan, slot, sockets / "resolver"), stopping)
     finally:
         statefile.remove(options.directory)
         shutil.rmtree(sockets, ignore_errors=True)
-        slot.close()
-        os.close(lock)
 
 
-def _serve(options: Options, plan: addresses.AddressPlan, sockets: Path, stopping: threading.Event) -> None:
+def _serve(options: Options, place: Place, stopping: threading.Event) -> None:
     clock = starting_now(options.rate)
     _fresh_trees(options)
-    cloud = create(clock, plan, options.directory, options.seed)
-    resolver, activity = sockets / "resolver", Activity()
+    cloud = create(clock, place.plan, options.directory, options.seed)
+    activity = Activity()
     keys = Credentials(access_key_id="AKIA" + secrets.token_hex(8).upper(), secret_access_key=secrets.token_hex(20))
     verifier = Verifier(keys, moto_room.REGION, time.time)
     api = app.application(cloud.services(keys.access_key_id), cloud.lock, verifier, moto_room.answer)
     endpoint = server.serve(_noting(api, activity))
-    data_plane = link.start(options.directory, resolver, options.directory / "log" / "data.log")
+    data_plane = link.start(options.directory, place.resolver, place.slot.fileno())
     try:
         _first_tick(cloud, data_plane)
-        statefile.write(options.directory, _state(options, clock, endpoint.endpoint, keys, resolver))
+        statefile.write(options.directory, _state(options, clock, endpoint.endpoint, keys, place.resolver))
         _run(cloud, data_plane, stopping, activity, options.idle_stop_s)
     finally:
         endpoint.close()
@@ -108,16 +122,29 @@ def _run(
 
 
 def _first_tick(cloud: ControlPlane, data_plane: link.DataPlane) -> None:
+    """Say what should be and wait for the data plane's first answer: a cloud without one is none."""
     with cloud.lock:
         data_plane.want(tick(cloud, data_plane.observed))
+    if not data_plane.answered(DATA_PLANE_BOUND_S):
+        raise CloudUnavailable("the data plane did not start", hint=f"read {data_plane.log}")
 
 
 def _fresh_trees(options: Options) -> None:
     """Start from the seeded images alone: instances of an earlier life are gone."""
+    for discarded in options.directory.glob(f"{DISCARDED}*"):
+        shutil.rmtree(discarded, ignore_errors=True)
     for name in ("images", "instances"):
-        shutil.rmtree(options.directory / name, ignore_errors=True)
-        (options.directory / name).mkdir(parents=True)
+        _discard(options.directory / name)
+        (options.directory / name).mkdir()
     catalogue.seed(options.directory, options.servers, base_image_id=BASE_IMAGE_ID, project2_image_id=PROJECT2_IMAGE_ID)
+
+
+def _discard(folder: Path) -> None:
+    """Put a folder out of the way at once and delete what can be: an earlier life may still be ending in it."""
+    aside = Path(tempfile.mkdtemp(prefix=DISCARDED, dir=folder.parent))
+    with contextlib.suppress(FileNotFoundError):
+        folder.rename(aside / folder.name)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _state(options: Options, clock: Clock, endpoint: str, keys: Credentials, resolver: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ that started it ends, so that has to be one that lasts.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import logging
 import os
@@ -261,6 +262,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception:
         log.exception("the data plane failed")
         return 1
+    finally:
+        with contextlib.suppress(OSError):
+            options.resolver.parent.rmdir()  # a supervisor that was killed could not; ours to try, empty or not
     log.info("data plane ends")
     return 0
 

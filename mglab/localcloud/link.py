@@ -7,6 +7,7 @@ must never hold up an API answer. Receiving has one too; ``observed`` is the las
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,17 +16,22 @@ from pathlib import Path
 
 from mglab.localcloud.seam import Desired, Observed
 
+NOTHING_YET = Observed()
+
 
 class DataPlane:
     """One running data plane; ``observed`` is what it last saw."""
 
-    def __init__(self, process: subprocess.Popen[bytes], connection: Connection) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], connection: Connection, log: Path) -> None:
         self.process = process
-        self.observed = Observed()
+        self.log = log
+        self.observed = NOTHING_YET
         self._connection = connection
         self._wanted: Desired | None = None
         self._changed = threading.Condition()
         self._closed = False
+        self._first = threading.Event()
+        """The first snapshot has come, or the line has ended without one."""
         self._threads = [
             threading.Thread(target=self._send, name="to-data-plane", daemon=True),
             threading.Thread(target=self._receive, name="from-data-plane", daemon=True),
@@ -39,6 +45,10 @@ class DataPlane:
             self._wanted = desired
             self._changed.notify()
 
+    def answered(self, bound_s: float) -> bool:
+        """Wait for the first snapshot; False when the data plane ends before it, or takes too long."""
+        return self._first.wait(bound_s) and self.observed is not NOTHING_YET
+
     def alive(self) -> bool:
         """Say whether the data plane still runs."""
         return self.process.poll() is None
@@ -49,6 +59,7 @@ class DataPlane:
             self._closed = True
             self._changed.notify()
         self.process.terminate()
+        self.process.send_signal(signal.SIGCONT)  # one that is stopped would not see the other
         try:
             self.process.wait(grace_s)
         except subprocess.TimeoutExpired:
@@ -73,10 +84,16 @@ class DataPlane:
                 self.observed = self._connection.recv()
             except (EOFError, OSError):
                 return
+            finally:
+                self._first.set()
 
 
-def start(directory: Path, resolver: Path, log: Path) -> DataPlane:
-    """Start the data plane for the cloud in ``directory``; its words go to ``log``."""
+def start(directory: Path, resolver: Path, slot: int) -> DataPlane:
+    """Start the data plane for the cloud in ``directory``; its words go to the log there.
+
+    It inherits ``slot``, the descriptor that claims the cloud's addresses: they are not free before it is gone.
+    """
+    log = directory / "log" / "data.log"
     ours, theirs = Pipe(duplex=True)
     with log.open("ab") as out:
         process = subprocess.Popen(
@@ -91,14 +108,14 @@ def start(directory: Path, resolver: Path, log: Path) -> DataPlane:
                 "--resolver",
                 str(resolver),
             ],
-            pass_fds=[theirs.fileno()],
+            pass_fds=[theirs.fileno(), slot],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
             env=_environment(),
         )
     theirs.close()
-    return DataPlane(process, ours)
+    return DataPlane(process, ours, log)
 
 
 def _environment() -> dict[str, str]:

@@ -2,7 +2,10 @@
 
 AWS publishes AWS/EC2 CPUUtilization per instance; with basic monitoring one point covers five minutes
 (aws-facts 4.3). Here a lab minute at rate 60 is one wall second, so the figure is the CPU time of the
-instance's whole process tree over that wall time, times its share of a host core, at most 100.
+instance's whole process tree over that wall time, times its share of a host core, at most 100. The time is
+measured, not assumed: on a busy host a tick may come late, and a point then covers what really passed.
+
+An instance that began to run within the window has no point for it: part of a window would count as idle.
 """
 
 from __future__ import annotations
@@ -23,24 +26,29 @@ Datum = tuple[str, str, dict[str, str], float, str]
 
 @dataclass
 class Processor:
-    """Remembers each instance's CPU counter at the last five-minute point."""
+    """Remembers each running instance's CPU counter at the last point, and when that was (wall seconds)."""
 
     burned_ns: dict[str, int] = field(default_factory=dict)
+    measured_at: float = 0.0
 
-    def points(self, observed: Observed, instances: Iterable[InstanceView], wall_seconds: float) -> Iterator[Datum]:
-        """Give the points of the ``wall_seconds`` since the last call: one an instance, one more for its group."""
-        counters = {report.instance_id: report.cpu_ns for report in observed.machines}
-        for instance in instances:
-            if instance.state != "running" or instance.instance_id not in counters:
-                continue
-            percent = self._percent(instance.instance_id, counters, wall_seconds)
-            for dimensions in _dimensions(instance):
-                yield ("AWS/EC2", "CPUUtilization", dimensions, percent, "Percent")
-        self.burned_ns = counters
+    def points(self, observed: Observed, instances: Iterable[InstanceView], wall_time: float) -> list[Datum]:
+        """Give the points of the window that ends now: one an instance, one more for its group."""
+        running = {instance.instance_id: instance for instance in instances if instance.state == "running"}
+        counters = {it.instance_id: it.cpu_ns for it in observed.machines if it.instance_id in running}
+        before, wall_seconds = self.burned_ns, wall_time - self.measured_at
+        self.burned_ns, self.measured_at = counters, wall_time
+        return [
+            ("AWS/EC2", "CPUUtilization", dimensions, percent, "Percent")
+            for instance_id in counters
+            if instance_id in before
+            for percent in (cpu_utilization(before[instance_id], counters[instance_id], wall_seconds, CORE_SHARE),)
+            for dimensions in _dimensions(running[instance_id])
+        ]
 
-    def _percent(self, instance_id: str, counters: dict[str, int], wall_seconds: float) -> float:
-        now = counters[instance_id]
-        return cpu_utilization(self.burned_ns.get(instance_id, now), now, wall_seconds, CORE_SHARE)
+
+def window_ended(before_minute: int, minute: int) -> bool:
+    """Say whether a five-minute window ended between two lab minutes, however many lie between them."""
+    return before_minute // BASIC_MINUTES != minute // BASIC_MINUTES
 
 
 def _dimensions(instance: InstanceView) -> Iterator[dict[str, str]]:

@@ -260,12 +260,12 @@ def wait_in_service(lab: Lab, count: int | None = None, *, timeout_s: float = IN
         timeout_s=timeout_s,
         interval_s=LOOK_EVERY_S,
     )
-    _file_members(lab)
+    file_members(lab)
     return wait
 
 
-def _file_members(lab: Lab) -> None:
-    """File each member once as made by the group, with its addresses."""
+def file_members(lab: Lab) -> None:
+    """File each member once as made by the group, with its addresses: after whatever made the group launch one."""
     filed = {entry.id for entry in lab.ledger.live() if entry.what == "instance"}
     for member in instances(lab):
         if member.instance_id not in filed:

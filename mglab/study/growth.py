@@ -85,6 +85,7 @@ def _grow(lab: Lab) -> Growth:
     asked_at = lab.clock.now()
     scaling.set_limits(lab, minimum=LARGER)
     served_at, answered_at, newcomer = _follow(lab, watch, known)
+    scaling.file_members(lab)
     ours = [
         Event(asked_at, "us", f"minimum raised to {LARGER}"),
         Event(served_at, "client", f"{newcomer}: answers at its own address"),

@@ -106,6 +106,7 @@ def _terminate(lab: Lab, count: int) -> Outage:
         for instance_id in victims:
             scaling.terminate_instance(lab, instance_id)
         watch.until(lambda seen: _healed(seen, wanted, victims), what="the group heals", timeout_s=HEALED_TIMEOUT_S)
+    scaling.file_members(lab)
     ours = [Event(began, US, f"{short(one)}: terminated by us") for one in victims]
     return Outage(victims, began, tuple(asked.samples), tuple(merge(before, ours, watch.events[len(before) :])))
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from mglab.display import column
 from mglab.session import Lab
 from mglab.steps import monitoring
-from mglab.study.plots import Series
 from mglab.study.timeline import Event
 
 if TYPE_CHECKING:
     import pandas
+
+    from mglab.study.plots import Series
 
 SEES = {
     "Healthy hosts": ("the load balancer's nodes", "targets that pass the check", "whether clients are served"),

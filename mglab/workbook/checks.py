@@ -9,16 +9,18 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mglab.errors import CheckFailed
 from mglab.session import Lab
 from mglab.steps import balancing, images, network, scaling, security, templates
 from mglab.steps.instances import Instance
 from mglab.study.client import Sample, ask
-from mglab.study.launches import TemplateTest
-from mglab.study.replies import Replies
-from mglab.study.views import View
+
+if TYPE_CHECKING:
+    from mglab.study.launches import TemplateTest
+    from mglab.study.replies import Replies
+    from mglab.study.views import View
 
 ENOUGH_ANSWERED = 0.95
 """Share of requests that must be answered before a question about who answers makes sense."""
@@ -199,7 +201,8 @@ def both_views_have_data(*views: View) -> Check:
 
 
 def _states(lab: Lab, instance_ids: Sequence[str]) -> dict[str, str]:
-    reservations = lab.ec2.describe_instances(InstanceIds=list(instance_ids))["Reservations"]
+    wanted = [{"Name": "instance-id", "Values": list(instance_ids)}]
+    reservations = lab.ec2.describe_instances(Filters=wanted)["Reservations"]
     return {one["InstanceId"]: one["State"]["Name"] for found in reservations for one in found["Instances"]}
 
 

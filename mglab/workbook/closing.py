@@ -29,9 +29,9 @@ def _what_it_took(folder: Path, took: cost.Stretch, *, is_aws: bool) -> str:
         return f"{here}."
     known, of = cost.estimate(entries, took), f"{cost.PRICES.region}, prices of {cost.PRICES.as_of}"
     if is_aws:
-        return f"{here} and cost about ${known.dollars:.2f} ({of})."
-    there = f"On AWS it would have taken about {duration(known.aws_seconds)} and cost about ${known.dollars:.2f}"
-    return f"{here}. {there} ({of})."
+        return f"{here} and cost about US$ {known.dollars:.2f} ({of})."
+    there = f"on AWS it would have taken about {duration(known.aws_seconds)} and cost about US$ {known.dollars:.2f}"
+    return f"{here}; {there} ({of})."
 
 
 def ledger(folder: Path) -> list[dict[str, Any]]:

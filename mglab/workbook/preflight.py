@@ -7,6 +7,8 @@ here, where nothing has been spent yet.
 
 from __future__ import annotations
 
+import errno
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +25,7 @@ MOST_INSTANCES = 9
 """Running instances in an Academy region before the excess is terminated (aws-facts 5)."""
 NEEDED_INSTANCES = 5
 """The builder, two test launches or the group's three: never more at once."""
+UNCLAIMED_ADDRESS = "127.255.0.1"
 SHOWN_PACKAGES = ("boto3", "papermill", "jupyterlab", "pandas", "typst")
 
 
@@ -126,6 +129,23 @@ def _nothing_left_over(lab: Lab) -> tuple[str, str]:
     return "nothing", ""
 
 
+def _ports_are_free(lab: Lab) -> tuple[str, str]:
+    """Try the service's ports on an address of the loopback that nobody asks for by name."""
+    if lab.backend != "local":
+        return "not asked: instances have addresses of their own on AWS", ""
+    for port in (lab.config.service_port, lab.config.health_port):
+        with socket.socket() as tried:
+            try:
+                tried.bind((UNCLAIMED_ADDRESS, port))
+            except OSError as error:
+                taken = error.errno == errno.EADDRINUSE
+                raise CheckFailed(
+                    f"no: TCP {port} {'is taken on all addresses of this machine' if taken else error.strerror}",
+                    hint=f"end the program that listens there (ss -ltnp 'sport = :{port}' names it), then go on",
+                ) from None
+    return f"yes, {lab.config.service_port} and {lab.config.health_port}", ""
+
+
 def _outputs_can_be_written(lab: Lab) -> tuple[str, str]:
     lab.ledger.note("preflight", "outputs can be written")
     return "yes", ""
@@ -144,6 +164,7 @@ QUESTIONS: tuple[tuple[str, Callable[[Lab], tuple[str, str]]], ...] = (
     ("Is there room for one more VPC?", _room_for_a_vpc),
     ("Is there room for the instances?", _room_for_instances),
     ("Is anything left of earlier runs?", _nothing_left_over),
+    ("Are the service's ports free here?", _ports_are_free),
     ("Can the outputs be written?", _outputs_can_be_written),
     ("Can the folio be typeset?", _the_folio_can_be_typeset),
 )

@@ -190,9 +190,13 @@ def _cloud(course: Course, watch: guard.Guard | None) -> Mapping[str, Any]:
         cloud = clouds.answer(started.code, started.out, started.errors)
     else:
         cloud = clouds.ask("up", course.cloud_name, course.options.rate) if course.cloud_name else None
-    if cloud:
-        course.note(cloud=course.cloud_name, account=cloud.get("account", ""), region=cloud.get("region", ""))
-    return cloud or {}
+    if not cloud:
+        return {}
+    if cloud["rate"] != course.options.rate:
+        course.line.say(f"the cloud that was kept runs at rate {cloud['rate']:g}, and goes on so")
+    known = {name: cloud[name] for name in ("account", "region", "rate")}
+    course.note(cloud=course.cloud_name, **known)
+    return cloud
 
 
 def _notebooks(course: Course) -> str:
@@ -244,11 +248,11 @@ def _torn_down(course: Course, watch: guard.Guard | None) -> int:
 
 def _closed(course: Course, teardown_code: int, took: cost.Stretch) -> int:
     """Build the folio, say how it went and give the exit code."""
-    if course.record["status"] == "passed":
+    if course.record["notebooks"]:
         try:
             course.note(pdf=_folio(course).name)
         except LabError as error:
-            course.error = error
+            course.error = course.error or error  # what stopped the run is the news, not a folio of half of it
     for text in closing.lines(course.folder, course.record, took):
         course.line.say(text)
     if teardown_code:

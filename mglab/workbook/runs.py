@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mglab.config import DEFAULT_CLOUD, DEFAULT_RUN, nearest, outputs_folder, run_name
+from mglab.config import DEFAULT_CLOUD, nearest, outputs_folder, run_name
 from mglab.errors import UsageError
 from mglab.workbook import state
 
@@ -49,9 +49,8 @@ def backend_of(folder: Path, backend: str) -> str:
 
 
 def cloud_of(folder: Path, environ: Mapping[str, str] = os.environ) -> str:
-    """Name the local cloud that a run is on: told by MGLAB_CLOUD, its own, or the shared one."""
-    told = environ.get("MGLAB_CLOUD") or state.read(folder).get("cloud")
-    return str(told or (DEFAULT_CLOUD if folder.name == DEFAULT_RUN else f"run-{folder.name}"))
+    """Name the local cloud that a run is on: told by MGLAB_CLOUD, a headless run's own, or the shared one."""
+    return str(environ.get("MGLAB_CLOUD") or state.read(folder).get("cloud") or DEFAULT_CLOUD)
 
 
 def settings(folder: Path, backend: str, **more: Any) -> dict[str, str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -63,6 +66,26 @@ def test_the_lock_has_a_hash_for_everything_and_names_no_host() -> None:
     assert all("--hash=sha256:" in entry for entry in entries)
 
 
+def test_what_the_package_imports_is_locked() -> None:
+    locked = {name.lower().replace("_", "-") for name in re.findall(r"^([A-Za-z0-9._-]+)==", LOCK, re.MULTILINE)}
+    owners = importlib.metadata.packages_distributions()
+    for path in (ROOT / "mglab").rglob("*.py"):
+        for module in imported(path) - sys.stdlib_module_names - {"mglab"}:
+            names = {name.lower().replace("_", "-") for name in owners.get(module, [module])}
+            assert names & locked, f"{path.relative_to(ROOT)} imports {module}, which requirements.lock does not hold"
+
+
+def imported(path: Path) -> set[str]:
+    """Give the top-level names of all that a module imports, wherever in it, but for files beside it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(str(node.module).split(".")[0])
+    return {name for name in found if not path.with_name(f"{name}.py").exists()}
+
+
 def test_the_build_backend_comes_from_the_lock_too() -> None:
     backend = project()["build-system"]["requires"]
     assert [Requirement(one).name for one in backend] == ["hatchling"] and "hatchling" in wanted()
@@ -71,7 +94,7 @@ def test_the_build_backend_comes_from_the_lock_too() -> None:
 def test_what_the_project_offers_is_there() -> None:
     told = project()["project"]
     assert told["scripts"] == {"mglab": "mglab.cli:main"}
-    assert told["entry-points"]["nbconvert.exporters"] == {"Folio": "mglab.folio.exporter:FolioExporter"}
+    assert told["entry-points"]["nbconvert.exporters"] == {"folio": "mglab.folio.exporter:FolioExporter"}
     assert "MIT License" in (ROOT / "LICENSE").read_text("utf-8")
 
 

@@ -1,10 +1,9 @@
 """The HTTP server under the door: threads, HTTP/1.1 with connections kept open, loopback only.
 
 boto3 keeps a connection per thread and calls again and again on it. werkzeug's server closes after each
-answer and then waits 10 ms; this one, on the standard library's, keeps the connection, sends each answer in
-one packet without Nagle's delay, and answers three times as many calls. Whatever could leave unread bytes
-on a connection (a body too long or in chunks) closes it. The ``Date`` header is real time, whatever the
-lab's clock says.
+answer and then waits 10 ms; this one, on the standard library's, keeps the connection and sends each answer in
+one packet without Nagle's delay. Whatever could leave unread bytes on a connection (a body too long or in
+chunks) closes it. The ``Date`` header is real time, whatever the lab's clock says.
 """
 
 from __future__ import annotations

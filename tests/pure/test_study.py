@@ -1,0 +1,166 @@
+"""The experiments' own thinking: conclusions, durations and stages, from samples and events made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mglab.study import growth, kept, pattern, plots
+from mglab.study.client import Sample, failure_of, responder_of
+from mglab.study.outage import Outage
+from mglab.study.timeline import Event
+
+A, B = "192.168.0.57", "192.168.1.93"
+NODE_A, NODE_B = "127.65.0.4", "127.65.0.5"
+START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+
+
+def sample(responder: str | None, address: str = NODE_A, after_s: float = 0, failure: str = "") -> Sample:
+    return Sample(START + timedelta(seconds=after_s), address, 40000, 0.5, 1.0, 1.2, responder, "a reply", failure)
+
+
+def by_zone_order(order: list[str]) -> pattern.Answers:
+    door = {A: NODE_A, B: NODE_B}
+    return pattern.Answers("name", tuple(sample(who, door[who]) for who in order))
+
+
+def statements(by_name: pattern.Answers, by_zone: pattern.ByZone) -> str:
+    return " ".join(finding.statement for finding in pattern.conclusion(by_name, by_zone))
+
+
+ZONE_DECIDES = pattern.ByZone({f"us-east-1a ({NODE_A})": [A] * 20, f"us-east-1b ({NODE_B})": [B] * 20})
+RANDOM_ORDER = [A, B, B, A, A, B, A, B, B, B, A, A, B, A, A, B, B, A, B, A, A, A, B, B, A, B, A, B, B, A]
+
+
+@pytest.mark.parametrize(
+    ("world", "by_name", "by_zone", "says"),
+    [
+        ("the zone decides", RANDOM_ORDER, ZONE_DECIDES, "The zone decides"),
+        ("a round robin", [A, B] * 15, ZONE_DECIDES, "there is an order: turns alternate"),
+        ("one that sticks", [A] * 15 + [B] * 15, ZONE_DECIDES, "there is an order: answers cluster"),
+        ("cross-zone on", RANDOM_ORDER, pattern.ByZone({f"a ({NODE_A})": [A, B] * 10, f"b ({NODE_B})": [B, A] * 10}),
+         "The zone alone does not decide"),
+        ("one of two answers", [A] * 30, pattern.ByZone({f"a ({NODE_A})": [A] * 20, f"b ({NODE_B})": [None] * 20}),
+         "Whether turns are taken was not measured"),
+    ],
+)  # fmt: skip
+def test_the_conclusion_follows_the_world(world: str, by_name: list[str], by_zone: pattern.ByZone, says: str) -> None:
+    assert says in statements(by_zone_order(by_name), by_zone), world
+
+
+def event(after_s: float, lane: str, what: str) -> Event:
+    return Event(START + timedelta(seconds=after_s), lane, what)
+
+
+DIED, CAME = "i-0123456789abcdef0", "i-…f1111"
+OUTAGE = Outage(
+    terminated=(DIED,),
+    began=START,
+    samples=(sample(A), sample(None, after_s=2, failure="timed out"), sample(B, NODE_B, 4), sample(B, NODE_B, 5)),
+    events=(
+        event(-1, "group", "i-…cdef0: InService"),
+        event(0, "us", "i-…cdef0: terminated by us"),
+        event(30, "EC2", "i-…cdef0: terminated"),
+        event(31, "group", "i-…cdef0: Terminating"),
+        event(32, "group", f"{CAME}: Pending"),
+        event(50, "group", f"{CAME}: InService"),
+        event(140, "balancer", f"{CAME}: healthy"),
+    ),
+)
+
+
+def test_an_outage_says_what_the_client_felt() -> None:
+    felt = {one.outcome: one.requests for one in OUTAGE.felt}
+    assert felt == {f"answered by {B}": 2, f"answered by {A}": 1, "timed out": 1}
+
+
+def test_an_outage_says_how_long_each_part_took_and_what_was_not_seen() -> None:
+    took = {one.part: one.seconds for one in OUTAGE.durations}
+    assert took["the group takes note"] == 31.0
+    assert took["the replacement is in service"] == 50.0
+    assert took["the balancer calls it healthy"] == 140.0
+    assert took["the balancer stops sending to it"] is None
+
+
+def test_growth_is_cut_where_something_changed_and_says_what_is_modelled() -> None:
+    events = [event(20, "group", f"{CAME}: Pending"), event(35, "EC2", f"{CAME}: running"),
+              event(130, "balancer", f"{CAME}: healthy")]  # fmt: skip
+    served, answered = START + timedelta(seconds=70), START + timedelta(seconds=131)
+    local = SimpleNamespace(backend="local")
+    stages = growth._stages(local, events, CAME, START, served, answered)  # type: ignore[arg-type]
+    assert [stage.seconds for stage in stages] == [20.0, 15.0, 35.0, 60.0, 1.0]
+    assert [stage.kind.split(" ")[0] for stage in stages] == ["modelled"] * 4 + ["measured"]
+    on_aws = growth._stages(SimpleNamespace(backend="aws"), events, CAME, START, served, answered)  # type: ignore[arg-type]
+    assert {stage.kind for stage in on_aws} == {"measured"}
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (TimeoutError(), "timed out"),
+        (ConnectionRefusedError(), "refused"),
+        (ConnectionResetError(), "reset"),
+        (OSError(101, "Network is unreachable"), "Network is unreachable"),
+    ],
+)
+def test_a_socket_error_has_a_word(error: OSError, word: str) -> None:
+    assert failure_of(error) == word
+
+
+def test_the_responder_stands_at_the_end_of_the_reply() -> None:
+    assert responder_of("In 2004 the number 7. song was Float On - Modest Mouse (192.168.0.57)") == "192.168.0.57"
+    assert responder_of("In 1990 a song (192.168.0.57) by nobody") is None
+
+
+@dataclass(frozen=True)
+class Measured:
+    at: datetime
+    samples: tuple[Sample, ...]
+
+
+class Notes:
+    place = "local/here"
+
+    def note(self, *_: Any, **__: Any) -> None: ...
+
+
+def lab(folder: Path, place: str = "local/here") -> Any:
+    ledger = Notes()
+    ledger.place = place
+    return SimpleNamespace(folder=folder, ledger=ledger)
+
+
+def test_an_experiment_is_done_once_and_comes_back_as_it_was(tmp_path: Path) -> None:
+    done: list[int] = []
+
+    def measure() -> Measured:
+        done.append(1)
+        return Measured(START, (sample(A), sample(None, failure="refused")))
+
+    first = kept.once(lab(tmp_path), "it", Measured, measure)
+    assert kept.once(lab(tmp_path), "it", Measured, measure) == first and len(done) == 1
+    kept.once(lab(tmp_path), "it", Measured, measure, again=True)
+    assert len(done) == 2
+
+
+def test_what_was_measured_elsewhere_is_not_shown_here(tmp_path: Path) -> None:
+    kept.once(lab(tmp_path), "it", Measured, lambda: Measured(START, ()))
+    there = kept.once(lab(tmp_path, "aws/1/us-east-1"), "it", Measured, lambda: Measured(START, (sample(A),)))
+    assert len(there.samples) == 1
+
+
+def test_every_figure_draws_from_little_and_from_nothing() -> None:
+    for figure in (
+        plots.sequence(OUTAGE.samples, title="t"),
+        plots.outage(OUTAGE.samples, OUTAGE.events, title="t"),
+        plots.outage([replace(sample(A), failure="refused", responder=None)], OUTAGE.events, title="t"),
+        plots.waterfall([("boot", 30.0, "modelled")], title="t"),
+        plots.monitoring({"Healthy hosts": {"a": [(START, 1.0)]}, "Resets": {}}, [event(1, "us", "x")], title="t"),
+        plots.monitoring({}, title="t"),
+    ):
+        figure.canvas.draw()
