@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mglab import display
-from mglab.folio import ansi, handout, markdown, pictures, tables
+from mglab.folio import ansi, handout, markdown, pictures, source, tables
 from mglab.folio.commentary import COMMENTARY_MIME
 from mglab.folio.evidence import EVIDENCE_MIME, FIGURE_MIME, TRANSCRIPT_MIME
 
@@ -97,8 +97,8 @@ def of_cell(cell: Any, place: Place, gathered: Gathered) -> list[Block]:
     hidden = bool(HIDDEN_CODE_TAGS & _tags(cell))
     code = "" if hidden else ansi.clean(_text(cell["source"])).strip("\n").expandtabs(4)
     outputs = [block for output in _joined(cell.get("outputs", [])) for block in of_output(output, place, gathered)]
-    if outputs and all(block["t"] == "commentary" for block in outputs):
-        code = ""  # the call says nothing that the box does not
+    if outputs and all(block["t"] != "error" for block in outputs):
+        code = source.shown(code)
     return [{"t": "cell", "code": code, "out": outputs}] if code.strip() or outputs else []
 
 

@@ -106,7 +106,7 @@ def _run(
     cloud: ControlPlane, data_plane: link.DataPlane, stopping: threading.Event, activity: Activity, idle_stop_s: float
 ) -> None:
     """Tick until something says stop."""
-    sent = None
+    sent, troubles = None, frozenset[str]()
     while not stopping.wait(TICK_S):
         if not data_plane.alive():
             log.error("the data plane ended with code %s: see data.log; the cloud stops", data_plane.process.poll())
@@ -114,11 +114,22 @@ def _run(
         if time.monotonic() - activity.last > idle_stop_s:
             log.warning("nobody has asked this cloud for anything for %.0f s: it stops", idle_stop_s)
             return
+        observed = data_plane.observed
         with cloud.lock:
-            desired = tick(cloud, data_plane.observed)
+            desired = tick(cloud, observed)
         if desired != sent:
             data_plane.want(desired)
             sent = desired
+        troubles = _logged(troubles, frozenset(observed.troubles))
+
+
+def _logged(before: frozenset[str], now: frozenset[str]) -> frozenset[str]:
+    """Log what the data plane could not do (a full disk, a port in use), once when it begins and when it is over."""
+    for trouble in sorted(now - before):
+        log.warning("trouble: %s", trouble)
+    for trouble in sorted(before - now):
+        log.info("no longer: %s", trouble)
+    return now
 
 
 def _first_tick(cloud: ControlPlane, data_plane: link.DataPlane) -> None:

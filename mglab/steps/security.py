@@ -11,7 +11,7 @@ outputs; a key pair of ours whose private half is not here is of no use and is m
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ from mglab.steps.ensure import (
     Record,
     Records,
     demand,
-    details,
     ensure,
     ensure_done,
     having,
@@ -156,14 +155,17 @@ def create_key_pair(lab: Lab) -> KeyPair:
     """Create the key pair and keep its private half; with ``existing_key``, just find it (step 33)."""
     if lab.config.existing_key:
         return key_pair(lab)
-    found = _key_pair(lab)
-    if found is not None and not found.private_key_file:
-        lab.ec2.delete_key_pair(KeyName=found.name)
-        lab.ledger.removed("33", "key-pair", found.name, found.key_pair_id, why="its private half is not here")
-        found = None
-    if found is None:
-        found = _made_key_pair(lab)
-    return found
+    _drop_key_without_private_half(lab)
+    return ensure(
+        lab,
+        step="33",
+        what="key-pair",
+        key=lab.config.key_name,
+        by_id=lambda known: only(it for it in (_key_pair(lab),) if it and it.key_pair_id == known),
+        by_tag=lambda: _key_pair(lab),
+        create=lambda: _created_key_pair(lab),
+        identify=lambda made: made.key_pair_id,
+    )
 
 
 def key_pair(lab: Lab) -> KeyPair:
@@ -182,13 +184,17 @@ def private_key_file(lab: Lab) -> Path:
     return lab.keys_folder / f"{lab.config.key_name}.pem"
 
 
-def _made_key_pair(lab: Lab) -> KeyPair:
-    lab.ledger.intent("33", "key-pair", lab.config.key_name)
+def _drop_key_without_private_half(lab: Lab) -> None:
+    found = _key_pair(lab)
+    if found is not None and not found.private_key_file:
+        lab.ec2.delete_key_pair(KeyName=found.name)
+        lab.ledger.removed("33", "key-pair", found.name, found.key_pair_id, why="its private half is not here")
+
+
+def _created_key_pair(lab: Lab) -> KeyPair:
     answer = lab.ec2.create_key_pair(**key_pair_request(lab.config, lab.run))
     keep_private(private_key_file(lab), answer["KeyMaterial"])
-    made = _read_key_pair(lab, answer)
-    lab.ledger.made("33", "key-pair", made.name, made.key_pair_id, **details(replace(made, private_key_file="")))
-    return made
+    return _read_key_pair(lab, answer)
 
 
 def keep_private(file: Path, text: str) -> None:

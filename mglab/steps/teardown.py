@@ -4,7 +4,7 @@ Each kind is listed by its tag at its turn, removed, and seen to be gone before 
 (aws-facts 3.6): the group first, or it would replace the instances; then the balancer, whose interfaces
 outlive it by minutes and hold on to subnets and gateway; and so on down to the VPC, the image and its
 snapshots. "Still in use" is asked again for a while, in lab time; what somebody else hung into our VPC is
-not touched, and is what then holds it up.
+not touched; it is what then holds it up, and is named.
 
 Nothing without our run's tag is ever removed, and one failure does not stop the rest: what could not be
 removed is named at the end, with its reason.
@@ -21,6 +21,7 @@ from mglab.display import column
 from mglab.errors import AwsError, CheckFailed, NotFound, TeardownIncomplete, WaitTimedOut
 from mglab.session import Lab
 from mglab.steps.ensure import Record, Records, having
+from mglab.steps.holding import holders
 from mglab.steps.inventory import LISTINGS, Found, everything, interfaces_of, of_kind
 
 IN_USE_TIMEOUT_S = 600.0
@@ -116,10 +117,21 @@ def _remove(lab: Lab, found: Found) -> Removal:
             interval_s=LOOK_EVERY_S,
         )
         lab.ledger.removed("99", found.what, found.name, found.resource_id)
-    except (WaitTimedOut, AwsError) as error:
+    except WaitTimedOut as error:
+        reason = error.message + _held_by(lab, found)
+    except AwsError as error:
         reason = error.message
     outcome = "failed" if reason else "removed"
     return Removal(found.what, found.name, found.resource_id, outcome, lab.clock.now(), reason)
+
+
+def _held_by(lab: Lab, found: Found) -> str:
+    """Say what still uses a resource, as far as AWS lets us see."""
+    try:
+        found_holders = holders(lab, found)
+    except AwsError as error:
+        return f"; what holds it could not be looked for: {error.message}"
+    return f"; held by {', '.join(found_holders)}" if found_holders else ""
 
 
 def _attempt(lab: Lab, found: Found) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from mglab.session import Lab
 from mglab.study.client import Sample, ask
 
-PULSE_INTERVAL_S = 0.1
+PULSE_INTERVAL_S = 0.05
 PULSE_TIMEOUT_S = 1.0
 MOST_SAMPLES = 20_000
 

@@ -126,7 +126,7 @@ def _draw_samples(ax: Axes, samples: Sequence[Sample]) -> None:
         )
     ax.set_yscale("log")
     if responders or failed:
-        ax.legend(fontsize=7, loc="upper right", frameon=False, ncols=4)
+        ax.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, frameon=False, ncols=4)
 
 
 def waterfall(bands: Sequence[tuple[str, float, str]], *, title: str) -> Figure:

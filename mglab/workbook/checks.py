@@ -188,7 +188,7 @@ def group_is_whole(lab: Lab) -> Check:
     zones = {one["AvailabilityZone"] for one in serving}
     wanted = group["DesiredCapacity"]
     return expect(
-        len(serving) == wanted and len(zones) == min(wanted, len(group["AvailabilityZones"])), "Step 85",
+        len(serving) == wanted and len(zones) == min(wanted, len(group["AvailabilityZones"])), "The group",
         f"{wanted} instances are in service in {len(zones)} zones", f"{len(serving)} in {sorted(zones)}",
         "read the group's activities: the last one says what it waits for",
     )  # fmt: skip

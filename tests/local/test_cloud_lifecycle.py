@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -185,6 +186,23 @@ def test_a_cloud_that_cannot_start_says_why() -> None:
         assert cloud.call("status") is None
 
 
+def test_what_the_data_plane_cannot_do_is_in_the_log(shared: Cloud) -> None:
+    instance_id = run_instance(shared)
+    init = next(pid for pid in family(shared) if {"init", config_of(shared, instance_id)} <= words_of(pid))
+    os.kill(init, signal.SIGKILL)
+    eventually(lambda: f"trouble: {instance_id}: its init was killed (signal 9)" in shared.log)
+    shared.client("ec2").terminate_instances(InstanceIds=[instance_id])
+    eventually(lambda: f"no longer: {instance_id}" in shared.log)
+
+
+def config_of(cloud: Cloud, instance_id: str) -> str:
+    return str(cloud.directory / "running" / instance_id / "config.json")
+
+
+def words_of(pid: int) -> set[str]:
+    return set(command_of(pid).split("\0"))
+
+
 def test_a_folder_that_cannot_be_made_is_one_line() -> None:
     with prepared("file", RATE) as cloud:
         cloud.directory.parent.write_text("a file where the clouds' folder should be")
@@ -219,8 +237,13 @@ def test_two_clouds_do_not_know_each_other(shared: Cloud) -> None:
         run_instance(other)
         eventually(lambda: 5000 in {port for _, port in listening(other)})
         assert not listening(shared) & listening(other)
-        assert len(shared.client("ec2").describe_instances()["Reservations"]) == 1
+        mine, its = ({it["ReservationId"] for it in reservations(cloud)} for cloud in (shared, other))
+        assert mine and its and not mine & its
     assert left_of(before).keys() == before.keys()
+
+
+def reservations(cloud: Cloud) -> list[dict[str, Any]]:
+    return list(cloud.client("ec2").describe_instances()["Reservations"])
 
 
 # -- its owner's alone -----------------------------------------------------------------------------------------

@@ -18,19 +18,22 @@ import pytest
 from mglab.config import servers_folder
 from mglab.session import Lab
 from mglab.steps import balancing, images, instances, monitoring, network, security, userdata
+from tests.local.cloud_under_test import Cloud, ask, eventually, lab_on, put_up_network, started
 from tests.local.cloud_under_test import Network as Ground
-from tests.local.cloud_under_test import ask, eventually, lab_on, put_up_network, started
 
 RATE = 240.0
 HANGS_S = 1.0
 """How long a client waits for its connect."""
+NAMED_PORT = 8022
+"""A port that another security group names: what names a port promises time-outs there (rules/reach)."""
 START = '#!/bin/sh\ncd "$(dirname "$0")"\nnohup python3 HealthCheck.py >/dev/null 2>&1 &\n'
 
 
 @dataclass(frozen=True)
 class Site:
-    """The lab, its network, and two instances behind a balancer."""
+    """The cloud, the lab on it, its network, and two instances behind a balancer."""
 
+    cloud: Cloud
     lab: Lab
     ground: Ground
     servers: tuple[instances.Instance, ...]
@@ -66,8 +69,9 @@ class Site:
 def site() -> Iterator[Site]:
     with started("reach", RATE) as cloud, lab_on(cloud, "reach") as lab:
         ground = put_up_network(lab)
+        security.allow(lab, security.create_security_group(lab, ground.vpc, name="another"), NAMED_PORT)
         servers = instances.wait_running(lab, *(launched(lab, ground, subnet) for subnet in ground.subnets))
-        yield Site(lab, ground, servers, *balancer_before(lab, ground, servers))
+        yield Site(cloud, lab, ground, servers, *balancer_before(lab, ground, servers))
 
 
 def launched(lab: Lab, ground: Ground, subnet: network.Subnet) -> instances.Instance:
@@ -165,19 +169,34 @@ def test_without_a_route_to_the_gateway_nobody_gets_in(site: Site) -> None:
         assert becomes(site.public_address, 5000, "connected")
 
 
-def test_an_admitted_port_where_nobody_listens_refuses(site: Site) -> None:
-    assert knock(site.public_address, security.SSH_PORT) == "timed out"
-    with site.admitting(security.SSH_PORT):
-        assert becomes(site.public_address, security.SSH_PORT, "refused")
-    assert becomes(site.public_address, security.SSH_PORT, "timed out")
+@pytest.mark.parametrize("port", [security.SSH_PORT, NAMED_PORT])
+def test_an_admitted_port_where_nobody_listens_refuses(site: Site, port: int) -> None:
+    """A user who may not bind port 22 is refused there in any case, and the cloud's log says so."""
+    closed = "timed out" if may_bind(port) else "refused"
+    assert knock(site.public_address, port) == closed
+    with site.admitting(port):
+        assert becomes(site.public_address, port, "refused")
+    assert becomes(site.public_address, port, closed)
+    said = f"trouble: port {port} of " in site.cloud.log
+    assert said is not may_bind(port)
+
+
+def may_bind(port: int) -> bool:
+    """Say whether this user may listen on a port."""
+    with socket.socket() as listener:
+        try:
+            listener.bind(("127.63.0.1", port))
+        except PermissionError:
+            return False
+    return True
 
 
 # -- through the balancer ----------------------------------------------------------------------------------------
 
 
 def test_a_port_without_a_listener_times_out(site: Site) -> None:
-    with site.admitting(security.SSH_PORT):
-        assert [knock(node, security.SSH_PORT) for node in site.nodes()] == ["timed out"] * 2
+    with site.admitting(NAMED_PORT):
+        assert [knock(node, NAMED_PORT) for node in site.nodes()] == ["timed out"] * 2
 
 
 def test_the_health_port_need_be_open_to_the_vpc_alone(site: Site) -> None:

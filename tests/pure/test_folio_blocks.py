@@ -161,7 +161,11 @@ def test_the_students_words_are_read_again_when_the_folio_is_built(tmp_path: Pat
     then = {"kind": "commentary", "about": "45", "text": "", "file": "commentary/45.md"}
     lost = {"kind": "prediction", "about": "Question 1", "text": "", "file": "../../etc/passwd"}
     gathered = Gathered(run_folder=tmp_path)
-    (one, two) = read(code("c()", shows(**{mime: then})), code("p()", shows(**{mime: lost})), gathered=gathered)
+    (one, two) = read(
+        code("commentary(lab, 45)", shows(**{mime: then})),
+        code("prediction(lab, 1)", shows(**{mime: lost})),
+        gathered=gathered,
+    )
     assert one["code"] == ""
     assert one["out"][0]["written"] and one["out"][0]["c"][0]["t"] == "subhead"
     assert not two["out"][0]["written"]

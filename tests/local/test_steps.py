@@ -1,0 +1,581 @@
+"""The steps in the sheet's order against the real local cloud, the rule they all keep, and the teardown.
+
+One cloud serves every test; each test is a run of its own, and when it ends its run is torn down and the account
+must list again exactly what it listed before. What is alive behind the steps is tested elsewhere.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mglab
+from mglab.config import RUN_TAG, configured
+from mglab.errors import AwsError, CheckFailed, Denied, TeardownIncomplete, UsageError
+from mglab.ledger import Ledger
+from mglab.session import Lab
+from mglab.steps import balancing, images, instances, network, scaling, security, teardown, templates
+from mglab.steps.ensure import having, tag_specification
+from tests.local.cloud_under_test import Network, eventually, lab_on, put_up_network, started
+
+RATE = 240.0
+BLOCKED_TIMEOUT_S = 60.0
+"""Lab seconds after which a teardown that is held up on purpose stops trying."""
+
+PORTS = (22, 5000, 5001)
+NUMBERS = itertools.count(1)
+
+LISTS = {
+    "ec2": {
+        "describe_vpcs": "Vpcs",
+        "describe_subnets": "Subnets",
+        "describe_internet_gateways": "InternetGateways",
+        "describe_route_tables": "RouteTables",
+        "describe_network_acls": "NetworkAcls",
+        "describe_security_groups": "SecurityGroups",
+        "describe_security_group_rules": "SecurityGroupRules",
+        "describe_network_interfaces": "NetworkInterfaces",
+        "describe_launch_templates": "LaunchTemplates",
+        "describe_key_pairs": "KeyPairs",
+        "describe_volumes": "Volumes",
+        "describe_images": "Images",
+        "describe_snapshots": "Snapshots",
+        "describe_tags": "Tags",
+    },
+    "elbv2": {"describe_load_balancers": "LoadBalancers", "describe_target_groups": "TargetGroups"},
+    "autoscaling": {"describe_auto_scaling_groups": "AutoScalingGroups", "describe_policies": "ScalingPolicies"},
+    "cloudwatch": {"describe_alarms": "MetricAlarms"},
+}
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Lab]:
+    with started("steps", RATE) as cloud, lab_on(cloud, "steps") as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(session: Lab) -> Iterator[Lab]:
+    """A run of its own, of which nothing is left afterwards."""
+    lab = as_run(session, f"run-{next(NUMBERS)}")
+    before = account(lab)
+    yield lab
+    teardown.teardown(lab)
+    eventually(lambda: account(lab) == before, lambda: difference(before, account(lab)))
+
+
+def as_run(lab: Lab, run: str) -> Lab:
+    """Give the session another run's name; its clients take a while to make, so they are kept."""
+    folder = lab.folder.parent / run
+    return replace(lab, run=run, folder=folder, ledger=replace(lab.ledger, path=folder / "ledger.jsonl"))
+
+
+def account(lab: Lab) -> dict[str, list[str]]:
+    """List all that the account holds, word for word; what has ended is listed for an hour and does not count."""
+    found = {
+        operation: written(getattr(getattr(lab, service), operation)()[members])
+        for service, operations in LISTS.items()
+        for operation, members in operations.items()
+    }
+    alive = lab.ec2.describe_instances(Filters=having("instance-state-name", *instances.LISTED))["Reservations"]
+    return {**found, "describe_instances": written(alive)}
+
+
+def written(answers: list[dict[str, Any]]) -> list[str]:
+    return sorted(json.dumps(it, sort_keys=True, default=str) for it in answers)
+
+
+def difference(before: dict[str, list[str]], after: dict[str, list[str]]) -> str:
+    """Say what an account lists that it did not, and the other way round."""
+    return "\n".join(
+        f"{operation} {sign} {answer}"
+        for operation in before
+        for sign, one, other in (("+", after, before), ("-", before, after))
+        for answer in one[operation]
+        if answer not in other[operation]
+    )
+
+
+# -- the sheet, in its order ---------------------------------------------------------------------------------
+
+
+def preliminary(lab: Lab) -> images.Image:
+    server = images.launch_server(lab, images.project2_image(lab), images.health_check_user_data(lab))
+    (server,) = instances.wait_running(lab, server)
+    images.reboot(lab, server)
+    return images.wait_image(lab, images.create_image(lab, server))
+
+
+def steps_25_to_37(lab: Lab, ground: Network, image: images.Image) -> templates.LaunchTemplate:
+    security.create_key_pair(lab)
+    return templates.create_launch_template(lab, image, ground.group)
+
+
+def steps_42_to_57(lab: Lab, ground: Network) -> balancing.TargetGroup:
+    target_group = balancing.create_target_group(lab, ground.vpc)
+    balancing.create_listener(lab, balancing.create_load_balancer(lab, ground.subnets), target_group)
+    return target_group
+
+
+def steps_1_to_57(lab: Lab, image: images.Image | None = None) -> tuple[Any, ...]:
+    """Carry the steps out and give what they gave: the same, whenever it is done again."""
+    ground = put_up_network(lab, *PORTS)
+    template = steps_25_to_37(lab, ground, image or images.project2_image(lab))
+    steps_42_to_57(lab, ground)
+    balancing.wait_active(lab)
+    return (
+        *(ground, template, security.key_pair(lab), security.rules(lab, ground.group)),
+        *(balancing.target_group(lab), balancing.load_balancer(lab), balancing.listener(lab)),
+    )
+
+
+def steps_58_to_77(lab: Lab) -> None:
+    scaling.create_group(lab, templates.describe(lab), network.subnets(lab), balancing.target_group(lab))
+    scaling.enable_group_metrics(lab)
+    scaling.put_target_tracking(lab)
+    scaling.wait_in_service(lab)
+
+
+def the_whole_lab(lab: Lab) -> None:
+    steps_1_to_57(lab, preliminary(lab))
+    steps_58_to_77(lab)
+
+
+def intents(lab: Lab) -> list[str]:
+    """List what was about to be made."""
+    return [f"{it.what} {it.key}" for it in lab.ledger.entries() if it.kind == "intent"]
+
+
+def test_1_to_18_a_vpc_with_two_public_subnets(lab: Lab) -> None:
+    ground = put_up_network(lab)
+    assert (ground.vpc.name, ground.vpc.cidr, ground.vpc.state) == ("MusicGuruVPC", "192.168.0.0/23", "available")
+    assert [(it.name, it.cidr, it.zone, it.state) for it in ground.subnets] == [
+        ("public 1", "192.168.0.0/24", "us-east-1a", "available"),
+        ("public 2", "192.168.1.0/24", "us-east-1b", "available"),
+    ]
+    assert (ground.gateway.name, ground.gateway.vpc_id) == ("MusicGuruGateway", ground.vpc.vpc_id)
+    assert {(it.destination, it.target, it.state) for it in network.routes(lab, ground.table)} == {
+        ("192.168.0.0/23", "local", "active"), ("0.0.0.0/0", ground.gateway.gateway_id, "active"),
+    }  # fmt: skip
+    assert [it.name for it in network.associations(lab, ground.table)] == ["public 1", "public 2"]
+    assert (network.vpc(lab), network.subnets(lab)) == (ground.vpc, ground.subnets)
+
+
+def test_8_to_10_a_gateway_begins_detached(lab: Lab) -> None:
+    gateway = network.create_internet_gateway(lab)
+    assert gateway.state == "detached"
+    assert network.attach_internet_gateway(lab, gateway, network.create_vpc(lab)).state == "attached"
+
+
+def test_19_to_24_a_rule_is_there_once_and_goes_once(lab: Lab) -> None:
+    ground = put_up_network(lab)
+    assert security.rules(lab, ground.group) == ()
+    for port in (*PORTS, *PORTS):
+        security.allow(lab, ground.group, port)
+    assert [(it.ports, it.source, it.description) for it in security.rules(lab, ground.group)] == [
+        ("22", "0.0.0.0/0", "SSH"),
+        ("5000", "0.0.0.0/0", "MusicGuru service"),
+        ("5001", "0.0.0.0/0", "health check"),
+    ]
+    assert sum(it.startswith("security-group-rule") for it in intents(lab)) == len(PORTS)
+
+    for _ in range(2):
+        assert [it.ports for it in security.revoke(lab, ground.group, 5001)] == ["22", "5000"]
+    from_inside = security.allow(lab, ground.group, 5001, source=lab.config.vpc_cidr)
+    assert [(it.ports, it.source) for it in from_inside][2:] == [("5001", "192.168.0.0/23")]
+    assert len(security.revoke(lab, ground.group, 5001)) == 3, "another source's rule is another rule"
+
+
+def test_33_the_private_key_is_the_users_alone(lab: Lab) -> None:
+    pair = security.create_key_pair(lab)
+    file = Path(pair.private_key_file)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert file.read_text().startswith("-----BEGIN RSA PRIVATE KEY-----\n")
+    outputs = lab.folder.parent
+    assert outputs not in file.parents
+    assert not [it for it in outputs.rglob("*") if it.is_file() and "PRIVATE KEY--" in it.read_text()]
+    assert security.create_key_pair(lab) == pair
+    teardown.teardown(lab)
+    assert not file.exists()
+
+
+def test_33_a_key_without_its_private_half_is_made_again(lab: Lab) -> None:
+    first = security.create_key_pair(lab)
+    Path(first.private_key_file).unlink()
+    second = security.create_key_pair(lab)
+    assert second.key_pair_id != first.key_pair_id and Path(second.private_key_file).exists()
+    assert lab.ledger.find("key-pair", second.name) == second.key_pair_id
+
+
+def test_33_an_existing_key_is_used_and_not_ours(lab: Lab) -> None:
+    academy = replace(lab, config=configured(lab.config, {"key_name": "vockey", "existing_key": True}))
+    with pytest.raises(UsageError, match="vockey"):
+        security.create_key_pair(academy)
+    with their_key_pair(academy):
+        assert security.create_key_pair(academy).name == "vockey"
+        assert (teardown.inventory(academy), teardown.teardown(academy)) == ((), ())
+        assert lab.ec2.describe_key_pairs(KeyNames=["vockey"])["KeyPairs"]
+
+
+def test_25_to_40_a_template_and_a_test_launch_in_each_subnet(lab: Lab) -> None:
+    ground = put_up_network(lab, *PORTS)
+    template = steps_25_to_37(lab, ground, images.project2_image(lab))
+    assert (template.security_group_id, template.public_address, template.version) == (ground.group.group_id, True, 1)
+    launched = [templates.test_launch(lab, template, subnet) for subnet in ground.subnets]
+    running = templates.wait_running(lab, *launched)
+    assert [it.instance_id for it in running] == [it.instance_id for it in launched]
+    assert [(it.name, it.zone, it.state) for it in running] == [
+        ("MG test public 1", "us-east-1a", "running"), ("MG test public 2", "us-east-1b", "running"),
+    ]  # fmt: skip
+    assert all(it.public_address and it.private_address.startswith("192.168.") for it in running)
+
+    again = [templates.test_launch(lab, template, subnet) for subnet in ground.subnets]
+    assert again == list(running)
+    ended = templates.terminate(lab, templates.test_instances(lab))
+    assert [it.state for it in ended] == ["terminated", "terminated"]
+    assert not templates.test_instances(lab)
+
+
+def test_31_another_image_becomes_a_new_version(lab: Lab) -> None:
+    ground = put_up_network(lab)
+    first = steps_25_to_37(lab, ground, images.project2_image(lab))
+    assert steps_25_to_37(lab, ground, images.project2_image(lab)) == first
+    other = images.amazon_linux_image(lab)
+    second = steps_25_to_37(lab, ground, other)
+    assert (second.template_id, second.version, second.image_id) == (first.template_id, 2, other.image_id)
+
+
+def test_42_to_57_a_balancer_and_its_target_group(lab: Lab) -> None:
+    ground = put_up_network(lab)
+    target_group = balancing.create_target_group(lab, ground.vpc)
+    assert (target_group.protocol_port, target_group.health_check) == ("TCP : 5000", "TCP : 5001")
+    load_balancer = balancing.create_load_balancer(lab, ground.subnets)
+    assert (load_balancer.state, load_balancer.scheme) == ("provisioning", "internet-facing")
+    assert all(it.subnet_id in load_balancer.zones for it in ground.subnets)
+    listener = balancing.create_listener(lab, load_balancer, target_group)
+    assert (listener.protocol_port, listener.forwards_to) == ("TCP : 5000", target_group.arn)
+    assert balancing.wait_active(lab).state == "active"
+    assert balancing.target_group(lab).load_balancers == "MGLB"
+    assert balancing.target_health(lab) == ()
+
+
+def test_58_to_86_a_group_whose_members_alone_are_terminated(lab: Lab) -> None:
+    one = replace(lab, config=configured(lab.config, {"minimum": 1, "desired": 1, "maximum": 2}))
+    steps_1_to_57(one)
+    steps_58_to_77(one)
+    group, (member,) = scaling.group(one), scaling.instances(one)
+    assert (group.minimum, group.maximum, group.desired, group.health_type) == (1, 2, 1, "EC2")
+    assert (group.template, group.group_metrics, group.grace_period_s) == ("MGLaunch | $Latest", True, 300)
+    assert (member.name, member.lifecycle) == ("MG from MGAS", "InService")
+    assert member.instance_id in {it.id for it in one.ledger.live() if it.what == "instance"}
+    assert [it.instance_id for it in balancing.target_health(one)] == [member.instance_id]
+
+    with their_instance(one) as foreign:
+        with pytest.raises(UsageError, match=f"{foreign.instance_id} is not in group MGAS") as refusal:
+            scaling.terminate_instance(one, foreign.instance_id)
+        assert member.instance_id in refusal.value.hint
+        with pytest.raises(UsageError, match=f"{foreign.instance_id} does not belong to run {one.run}"):
+            instances.terminate(one, foreign)
+        with pytest.raises(UsageError, match="does not belong to run another"):
+            instances.terminate(as_run(one, "another"), *instances.instances(one))
+        assert {it.state for it in instances.described(one, [])} <= {"pending", "running", "terminated"}
+
+    with pytest.raises(UsageError, match="changes nothing"):
+        scaling.set_limits(one)
+    with pytest.raises(AwsError, match="[Mm]ax"):
+        scaling.set_limits(one, minimum=3)
+    changed = scaling.set_limits(one, maximum=4)
+    assert (changed.minimum, changed.desired, changed.maximum) == (1, 1, 4)
+    assert scaling.set_limits(one, maximum=4) == changed
+    assert scaling.terminate_instance(one, member.instance_id).state in ("shutting-down", "terminated")
+
+
+# -- the rule ------------------------------------------------------------------------------------------------
+
+
+def test_the_second_time_nothing_is_made(lab: Lab) -> None:
+    the_whole_lab(lab)
+    filed, seen, listed = intents(lab), teardown.inventory(lab), account(lab)
+    the_whole_lab(lab)
+    assert intents(lab) == filed
+    assert teardown.inventory(lab) == seen
+    assert {it.what for it in seen} == set(teardown.LISTINGS)
+    assert account(lab) == listed
+
+
+def test_a_crash_between_call_and_ledger_is_found_again_by_tag(lab: Lab) -> None:
+    given, known = steps_1_to_57(lab), lab.ledger.live()
+    filed, listed = intents(lab), account(lab)
+    lines = lab.ledger.path.read_text().splitlines(keepends=True)
+    lab.ledger.path.write_text("".join(it for it in lines if json.loads(it)["kind"] != "made"))
+    assert lab.ledger.live() == []
+    assert steps_1_to_57(lab) == given
+    assert intents(lab) == filed
+    assert account(lab) == listed
+    assert ids(lab.ledger) == {(it.what, it.key, it.id) for it in known}
+
+
+def test_a_crash_in_the_middle_of_a_step_is_found_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Ledger, "made", crash)
+        with pytest.raises(KeyboardInterrupt):
+            network.create_vpc(lab)
+    found = network.create_vpc(lab)
+    assert intents(lab) == ["vpc MusicGuruVPC"]
+    tagged = having(f"tag:{RUN_TAG}", lab.run)
+    assert [it["VpcId"] for it in lab.ec2.describe_vpcs(Filters=tagged)["Vpcs"]] == [found.vpc_id]
+
+
+def test_a_lost_ledger_changes_nothing(lab: Lab) -> None:
+    before = account(lab)
+    given, known, listed = steps_1_to_57(lab), ids(lab.ledger), account(lab)
+    lab.ledger.path.unlink()
+    assert steps_1_to_57(lab) == given
+    assert intents(lab) == []
+    assert ids(lab.ledger) == known
+    assert account(lab) == listed
+
+    lab.ledger.path.unlink()
+    assert {it.outcome for it in teardown.teardown(lab)} == {"removed"}
+    assert account(lab) == before, difference(before, account(lab))
+
+
+def ids(ledger: Ledger) -> set[tuple[str, str, str]]:
+    """Say what a ledger knows to be there."""
+    return {(it.what, it.key, it.id) for it in ledger.live()}
+
+
+def test_what_was_deleted_by_hand_is_made_again(lab: Lab) -> None:
+    first = network.create_vpc(lab)
+    lab.ec2.delete_vpc(VpcId=first.vpc_id)
+    assert network.create_vpc(lab).vpc_id != first.vpc_id
+
+
+def test_a_step_too_early_says_which_notebook_comes_first(lab: Lab) -> None:
+    for look in (network.vpc, network.subnets, security.security_group, templates.describe, balancing.load_balancer):
+        with pytest.raises(CheckFailed) as refusal:
+            look(lab)
+        assert "notebook 0" in refusal.value.hint
+
+
+def test_a_parameter_that_does_not_exist_is_refused(lab: Lab) -> None:
+    before = account(lab)
+    with pytest.raises(UsageError, match="'load_balancer_nme'") as refusal:
+        mglab.connect("misspelt", "local", load_balancer_nme="mine")
+    assert "did you mean 'load_balancer_name'?" in refusal.value.hint
+    assert account(lab) == before
+    assert not (lab.folder.parent / "misspelt").exists()
+
+
+# -- what is somebody else's -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def their_instance(lab: Lab, **request: Any) -> Iterator[instances.Instance]:
+    """An instance that no run has made, in the default VPC if not told otherwise."""
+    wanted = {"ImageId": images.project2_image(lab).image_id, "InstanceType": "t2.micro", **request}
+    made = instances.read(lab.ec2.run_instances(MinCount=1, MaxCount=1, **wanted)["Instances"][0])
+    eventually(lambda: state_of(lab, made) == "running")
+    yield made
+    lab.ec2.terminate_instances(InstanceIds=[made.instance_id])
+    eventually(lambda: state_of(lab, made) == "terminated")
+
+
+def state_of(lab: Lab, chosen: instances.Instance) -> str:
+    found = instances.instance(lab, chosen.instance_id)
+    return found.state if found else "gone"
+
+
+@contextmanager
+def their_key_pair(lab: Lab) -> Iterator[None]:
+    lab.ec2.create_key_pair(KeyName=lab.config.key_name)
+    yield
+    lab.ec2.delete_key_pair(KeyName=lab.config.key_name)
+
+
+@contextmanager
+def their_template(lab: Lab, name: str = "") -> Iterator[None]:
+    told = name or lab.config.launch_template_name
+    data = {"ImageId": images.project2_image(lab).image_id, "InstanceType": "t2.micro"}
+    lab.ec2.create_launch_template(LaunchTemplateName=told, LaunchTemplateData=data)
+    yield
+    lab.ec2.delete_launch_template(LaunchTemplateName=told)
+
+
+@contextmanager
+def their_target_group(lab: Lab) -> Iterator[None]:
+    vpc_id, _ = images.default_subnet(lab)
+    request = {"Name": lab.config.target_group_name, "Protocol": "TCP", "Port": 5000, "VpcId": vpc_id}
+    arn = lab.elbv2.create_target_group(**request)["TargetGroups"][0]["TargetGroupArn"]
+    yield
+    lab.elbv2.delete_target_group(TargetGroupArn=arn)
+
+
+@contextmanager
+def their_load_balancer(lab: Lab) -> Iterator[None]:
+    _, subnet_id = images.default_subnet(lab)
+    request = {"Name": lab.config.load_balancer_name, "Type": "network", "Subnets": [subnet_id]}
+    arn = lab.elbv2.create_load_balancer(**request)["LoadBalancers"][0]["LoadBalancerArn"]
+    yield
+    lab.elbv2.delete_load_balancer(LoadBalancerArn=arn)
+
+
+@contextmanager
+def their_group(lab: Lab) -> Iterator[None]:
+    """An Auto Scaling group of our name that tracks a target, so that its alarms have our alarms' names too."""
+    _, subnet_id = images.default_subnet(lab)
+    with their_template(lab, "theirs"):
+        lab.autoscaling.create_auto_scaling_group(
+            AutoScalingGroupName=lab.config.group_name, MinSize=0, MaxSize=0, VPCZoneIdentifier=subnet_id,
+            LaunchTemplate={"LaunchTemplateName": "theirs", "Version": "$Latest"},
+        )  # fmt: skip
+        lab.autoscaling.put_scaling_policy(**scaling.target_tracking_request(lab.config))
+        yield
+        lab.autoscaling.delete_auto_scaling_group(AutoScalingGroupName=lab.config.group_name, ForceDelete=True)
+        eventually(lambda: not lab.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"])
+
+
+THEIRS: dict[str, tuple[Callable[[Lab], AbstractContextManager[None]], Callable[[Lab, Network], object]]] = {
+    "key_name": (their_key_pair, lambda lab, _: security.create_key_pair(lab)),
+    "launch_template_name": (
+        their_template,
+        lambda lab, ground: templates.create_launch_template(lab, images.project2_image(lab), ground.group),
+    ),
+    "target_group_name": (their_target_group, lambda lab, ground: balancing.create_target_group(lab, ground.vpc)),
+    "load_balancer_name": (
+        their_load_balancer,
+        lambda lab, ground: balancing.create_load_balancer(lab, ground.subnets),
+    ),
+    "group_name": (their_group, lambda lab, _: steps_58_to_77(lab)),
+}
+"""Parameter with a name that must be unique in a region -> what has it already, our step that wants it too."""
+
+
+@pytest.mark.parametrize("parameter", THEIRS)
+def test_a_name_that_somebody_else_holds_is_refused_and_theirs_stays(lab: Lab, parameter: str) -> None:
+    make_theirs, our_step = THEIRS[parameter]
+    with make_theirs(lab):
+        before = account(lab)
+        ground = put_up_network(lab)
+        if parameter == "group_name":
+            steps_1_to_57(lab)
+        with pytest.raises(UsageError, match="there already, made outside this workbook") as refusal:
+            our_step(lab, ground)
+        assert f"the parameter {parameter}" in refusal.value.hint
+        teardown.teardown(lab)
+        assert account(lab) == before, difference(before, account(lab))
+
+
+def test_a_name_that_another_run_holds_is_refused_with_the_way_out(lab: Lab) -> None:
+    other = as_run(lab, "other")
+    security.create_key_pair(other)
+    with pytest.raises(UsageError, match="made by run 'other'") as refusal:
+        security.create_key_pair(lab)
+    assert "teardown --run other" in refusal.value.hint
+    teardown.teardown(lab)
+    assert [(it.what, it.run) for it in teardown.orphans(lab)] == [("key-pair", "other")]
+    teardown.teardown(other)
+
+
+def test_what_merely_has_our_names_is_not_adopted_and_not_removed(lab: Lab) -> None:
+    before = account(lab)
+    named = [{"ResourceType": "vpc", "Tags": [{"Key": "Name", "Value": lab.config.vpc_name}]}]
+    theirs = [
+        lab.ec2.create_vpc(CidrBlock=lab.config.vpc_cidr, TagSpecifications=told)["Vpc"]["VpcId"]
+        for told in (named, tag_specification("other", lab.config.vpc_name, "vpc"))
+    ]
+    eventually(lambda: {it.state for it in network._vpcs(lab, having("vpc-id", *theirs))} == {"available"})
+    with_theirs = account(lab)
+    ours = put_up_network(lab, *PORTS)
+    assert ours.vpc.vpc_id not in theirs
+    assert {it.vpc_id for it in ours.subnets} == {ours.vpc.vpc_id}
+    teardown.teardown(lab)
+    assert account(lab) == with_theirs
+    assert [(it.resource_id, it.run) for it in teardown.orphans(lab)] == [(theirs[1], "other")]
+    for vpc_id in theirs:
+        lab.ec2.delete_vpc(VpcId=vpc_id)
+    assert account(lab) == before
+
+
+# -- teardown --------------------------------------------------------------------------------------------------
+
+
+def test_99_everything_goes_and_nothing_else(lab: Lab) -> None:
+    before = account(lab)
+    the_whole_lab(lab)
+    removed = teardown.teardown(lab)
+    assert account(lab) == before, difference(before, account(lab))
+    assert {it.outcome for it in removed} == {"removed"}
+    assert teardown.orphans(lab) == ()
+    assert lab.ledger.live() == []
+    assert teardown.teardown(lab) == ()
+
+
+def test_99_what_holds_on_is_named_and_a_second_teardown_finishes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teardown, "IN_USE_TIMEOUT_S", BLOCKED_TIMEOUT_S)
+    monkeypatch.setattr("mglab.waits.PATIENCE_FLOOR_WALL_S", 0.0)
+    ground = put_up_network(lab, *PORTS)
+    (subnet, empty), group_id = ground.subnets, ground.group.group_id
+    interface = {"DeviceIndex": 0, "SubnetId": subnet.subnet_id, "AssociatePublicIpAddress": True, "Groups": [group_id]}
+    with their_instance(lab, NetworkInterfaces=[interface]) as foreign:
+        with pytest.raises(TeardownIncomplete) as refusal:
+            teardown.teardown(lab)
+        lines = {it.split(": ")[0].strip(): it for it in refusal.value.message.splitlines()[1:]}
+        held = {
+            f"security-group MusicGuruSG {group_id}",
+            f"internet-gateway MusicGuruGateway {ground.gateway.gateway_id}",
+            f"subnet public 1 {subnet.subnet_id}",
+            f"vpc MusicGuruVPC {ground.vpc.vpc_id}",
+        }
+        assert set(lines) == held
+        for line in lines.values():
+            assert "in use (DependencyViolation)" in line
+            assert f"held by instance {foreign.instance_id}" in line
+        assert empty.subnet_id not in {it.resource_id for it in teardown.inventory(lab)}
+        assert {it.id for it in lab.ledger.live()} >= {group_id, subnet.subnet_id, ground.vpc.vpc_id}
+        with pytest.raises(TeardownIncomplete, match="still there"):
+            teardown.require_nothing_left(lab)
+        assert state_of(lab, foreign) == "running"
+
+    finished = teardown.teardown(lab)
+    assert {f"{it.what} {it.name} {it.resource_id}" for it in finished} == held
+    assert {it.outcome for it in finished} == {"removed"}
+    assert lab.ledger.live() == []
+
+
+def test_99_what_we_may_not_list_is_not_called_gone(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(_: Lab) -> Any:
+        raise Denied("DescribeLoadBalancers: no", code="AccessDenied", operation="DescribeLoadBalancers")
+
+    put_up_network(lab)
+    with monkeypatch.context() as broken:
+        broken.setitem(teardown.LISTINGS, "load-balancer", denied)
+        with pytest.raises(TeardownIncomplete, match="every load-balancer: could not be looked for"):
+            teardown.teardown(lab)
+    assert teardown.inventory(lab) == (), "the rest went all the same"
+
+
+def test_99_a_teardown_that_was_cut_off_is_finished_by_the_next(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut_off(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    steps_1_to_57(lab)
+    with monkeypatch.context() as broken:
+        broken.setitem(teardown.REMOVERS, "internet-gateway", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            teardown.teardown(lab)
+    left = [it.what for it in teardown.inventory(lab)]
+    assert left == ["internet-gateway", "subnet", "subnet", "vpc", "key-pair"]
+    assert [it.what for it in teardown.teardown(lab)] == left

@@ -1,0 +1,25 @@
+"""What of a cell's code the folio shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from mglab.folio.source import shown
+
+EVIDENCE = 'evidence(\n    lab,\n    "The VPC",\n    [vpc],\n    step="3",\n)'
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (f"vpc = network.create_vpc(lab)\n{EVIDENCE}", "vpc = network.create_vpc(lab)"),
+        (EVIDENCE, ""),
+        ('commentary(lab, "Question 1")', ""),
+        ("# why\nrecord = evidence(lab)", "# why\nrecord = evidence(lab)"),
+        ("a = 1\n\nfigure(lab, f)\nb = 2", "a = 1\n\nb = 2"),
+        ("%matplotlib inline\nevidence(lab)", "%matplotlib inline\nevidence(lab)"),
+        ("", ""),
+    ],
+)
+def test_only_what_was_done_is_shown(source: str, expected: str) -> None:
+    assert shown(source) == expected
