@@ -268,12 +268,24 @@ def _about_cloud(cloud: dict[str, Any] | None, name: str, backend: str) -> str:
 def teardown(options: argparse.Namespace) -> int:
     """Remove everything of a run."""
     from mglab.steps import teardown as steps
-    from mglab.workbook import runs
+    from mglab.workbook import clouds, runs
 
     folder = runs.meant(options.run)
     backend = _backend(runs.backend_of(folder, options.backend))
+    if backend == "local" and not clouds.ask("status", runs.cloud_of(folder)):
+        return _lost_with_its_cloud(runs.that_exists(options.run))
     print(f"tearing down run {folder.name} on {backend}", flush=True)
     _print_table(steps.teardown(_connected(folder, backend)), "there was nothing to remove")
+    return 0
+
+
+def _lost_with_its_cloud(folder: Path) -> int:
+    from mglab.workbook import lost, runs, state
+
+    cloud = runs.cloud_of(folder)
+    gone = lost.with_its_cloud(folder, cloud, float(state.read(folder).get("rate") or 1))
+    went = f"{len(gone)} resources of run {folder.name} went with it" if gone else f"nothing of run {folder.name} is left"
+    print(f"the local cloud {cloud!r} is not running: {went}")
     return 0
 
 

@@ -17,7 +17,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +29,11 @@ Kind = Literal["intent", "made", "removed", "wait", "note"]
 WITHHELD = "(withheld)"
 _TELLING_NAME = re.compile(r"secret|token|password|credential|private_?key|key_?material|user_?data", re.IGNORECASE)
 _PRIVATE_KEY_TEXT = "PRIVATE KEY-----"
+
+
+def local_place(cloud: str) -> str:
+    """Name a local cloud as a ledger's place."""
+    return f"local/{cloud}"
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,20 @@ class Ledger:
             **without_secrets(details),
         }
         _append(self.path, json.dumps(line, ensure_ascii=False, default=str).encode("utf-8") + b"\n")
+
+
+@dataclass(frozen=True)
+class Patient(Ledger):
+    """The same ledger for what must go on when nothing can be filed, as a teardown must on a full disk."""
+
+    lost: list[OutputsUnwritable] = field(default_factory=list)
+    """Why lines are missing, one error a line."""
+
+    def _file(self, kind: Kind, **details: Any) -> None:
+        try:
+            super()._file(kind, **details)
+        except OutputsUnwritable as error:
+            self.lost.append(error)
 
 
 def _entry(line: bytes) -> Entry | None:

@@ -41,7 +41,7 @@ from mglab.config import (
     state_home,
 )
 from mglab.errors import AwsError, CloudUnavailable, Denied, LabError, NotFound, Throttled, UsageError
-from mglab.ledger import Ledger
+from mglab.ledger import Ledger, local_place
 
 BACKENDS = ("local", "aws")
 SERVICES = ("ec2", "elbv2", "autoscaling", "cloudwatch", "sts")
@@ -112,7 +112,7 @@ def _connect_local(run: str, config: Config, environ: Mapping[str, str]) -> Lab:
     return Lab(
         config=replace(config, region=cloud["region"]),
         clock=clock,
-        ledger=Ledger(folder / "ledger.jsonl", clock, f"local/{directory.name}"),
+        ledger=Ledger(folder / "ledger.jsonl", clock, local_place(directory.name)),
         backend="local",
         run=run,
         folder=folder,

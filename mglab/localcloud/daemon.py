@@ -96,6 +96,7 @@ def _serve(options: Options, place: Place, stopping: threading.Event) -> None:
     try:
         _first_tick(cloud, data_plane)
         statefile.write(options.directory, _state(options, clock, endpoint.endpoint, keys, place.resolver))
+        log.info("cloud %s serves at %s, process %d", options.name, endpoint.endpoint, os.getpid())
         _run(cloud, data_plane, stopping, activity, options.idle_stop_s)
     finally:
         endpoint.close()
@@ -121,6 +122,7 @@ def _run(
             data_plane.want(desired)
             sent = desired
         troubles = _logged(troubles, frozenset(observed.troubles))
+    log.info("told to stop")
 
 
 def _logged(before: frozenset[str], now: frozenset[str]) -> frozenset[str]:

@@ -13,12 +13,13 @@ removed is named at the end, with its reason.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mglab import waits
 from mglab.display import column
 from mglab.errors import AwsError, CheckFailed, NotFound, TeardownIncomplete, WaitTimedOut
+from mglab.ledger import Patient
 from mglab.session import Lab
 from mglab.steps.ensure import Record, Records, having
 from mglab.steps.holding import holders
@@ -64,10 +65,18 @@ def orphans(lab: Lab, run: str | None = None) -> Records[Found]:
 
 
 def teardown(lab: Lab) -> Records[Removal]:
-    """Remove everything of the run, kind by kind; raises TeardownIncomplete that names what is left."""
+    """Remove everything of the run, kind by kind; raises TeardownIncomplete that names what is left.
+
+    A ledger that cannot be written (a full disk) holds up nothing: what is missing in it is said at the end.
+    """
+    ledger = Patient(lab.ledger.path, lab.ledger.clock, lab.ledger.place)
+    lab = replace(lab, ledger=ledger)
     removals = Records(removal for what in LISTINGS for removal in _remove_kind(lab, what))
     require_nothing_left(lab, removals)
     _close_ledger(lab)
+    if ledger.lost:
+        words = f"✗ {len(ledger.lost)} lines are missing in the ledger: {ledger.lost[0].message}"
+        waits.StatusLine().show(words)
     return removals
 
 

@@ -27,6 +27,7 @@ from mglab.workbook.state import MAKE_ROOM
 
 KERNEL = "python3"
 KERNEL_START_S = 120
+INSTALL_A_KERNEL = "install ipykernel into this Python, or remove .venv to have it set up again"
 HEED_S = 5.0  # how long a cell may take to notice that it was interrupted
 TICK_S = 0.25
 
@@ -74,7 +75,7 @@ def execute(
             stopped_at = _stop(lock, stopped_at)
     if stopped_at:
         return Outcome("interrupted")
-    return _outcome(raised[0], step, target) if raised else Outcome("passed")
+    return _outcome(raised[0], step, target, lock) if raised else Outcome("passed")
 
 
 def _stop(lock: Path, stopped_at: float) -> float:
@@ -91,8 +92,8 @@ def _papermill(step: Step, target: Path, cell_limit_s: int, at_cell: Callable[[i
     import papermill
     from traitlets.config import Config
 
-    logging.getLogger("papermill").setLevel(logging.ERROR)
-    logging.getLogger("traitlets").setLevel(logging.ERROR)
+    for name in ("papermill", "traitlets"):  # what they would say at length, we say in one error
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
     def on_cell_start(cell_index: int, **_: Any) -> None:
         at_cell(cell_index + 1)
@@ -108,13 +109,13 @@ def _papermill(step: Step, target: Path, cell_limit_s: int, at_cell: Callable[[i
         )  # fmt: skip
 
 
-def _outcome(raised: BaseException, step: Step, target: Path) -> Outcome:
+def _outcome(raised: BaseException, step: Step, target: Path, lock: Path) -> Outcome:
     """Say in one error what stopped the notebook."""
     from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    look = f"look at {target}; then go on with --from {step.name[:2]}"
+    look = f"look at {target}"
     if isinstance(raised, PapermillExecutionError):
         said, _, advice = str(raised.evalue).partition("\n  next: ")  # our own errors bring their hint along
         words = f"{step.name}, cell {raised.cell_index + 1}: {raised.ename}: {said}"
@@ -124,8 +125,10 @@ def _outcome(raised: BaseException, step: Step, target: Path) -> Outcome:
     if isinstance(raised, DeadKernelError):
         return Outcome("failed", NotebookFailed(f"{step.name}: its kernel died (out of memory?)", hint=look))
     if isinstance(raised, NoSuchKernel | ModuleNotFoundError):
-        hint = "install ipykernel into this Python, or remove .venv to have it set up again"
-        return Outcome("failed", LabError(f"no Jupyter kernel: {raised}", hint=hint))
+        return Outcome("failed", LabError(f"no Jupyter kernel: {raised}", hint=INSTALL_A_KERNEL))
+    if isinstance(raised, RuntimeError) and str(raised).startswith("Kernel "):  # jupyter_client has no kind for it
+        words = kernel.last_words(lock) or str(raised)
+        return Outcome("failed", LabError(f"{step.name}: its kernel did not start: {words}", hint=INSTALL_A_KERNEL))
     if isinstance(raised, OSError):
         full = raised.errno == errno.ENOSPC
         words = "the disk is full" if full else f"{raised.strerror or raised}"

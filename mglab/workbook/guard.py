@@ -6,11 +6,16 @@ neither does it: the guard starts the run's cloud, then reads one word from a pi
 pipe ends without a word, and the guard waits for the orphaned kernel to be gone and tears down. One process does
 it in every case, so it is done once, and dying in the middle of it leaves the guard to go on.
 
-It has a session of its own (a terminal's Ctrl-C or hang-up is not for it) and writes only to a log file.
+It has a session of its own (a terminal's Ctrl-C or hang-up is not for it) and writes only to a log file. What it
+runs writes into a pipe, and the log is written as far as it can be: a full disk stops no teardown.
+
+A local cloud that died, or is brought down here with something still in it, takes all of it along; the ledger
+learns that from a second teardown.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -18,11 +23,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
 
+from mglab.errors import CloudUnavailable
 from mglab.workbook import kernel, state
 
 ORPHAN_PATIENCE_S = 10.0
@@ -143,24 +149,38 @@ def carry_out(word: str, duties: Duties) -> int:
     """Do what the word says; gives the teardown's exit code."""
     if word == "keep":
         return 0
-    with (Path(duties.run_folder) / LOG).open("a", encoding="utf-8") as log:
-        code = logged(duties.teardown, log, duties.teardown_limit_s) if word == "teardown" else 0
-        logged(duties.down, log, duties.teardown_limit_s)
+    log, limit_s = Path(duties.run_folder) / LOG, duties.teardown_limit_s
+    code = logged(duties.teardown, log, limit_s) if word == "teardown" else 0
+    down = logged(duties.down, log, limit_s)
+    if code == CloudUnavailable.exit_code and duties.down and down == 0:
+        return logged(duties.teardown, log, limit_s)
     return code
 
 
-def logged(command: Sequence[str], log: IO[str], limit_s: float) -> int:
+def logged(command: Sequence[str], log: Path, limit_s: float) -> int:
     """Run one command with its output in the log; gives its exit code, 124 when it took too long."""
     if not command:
         return 0
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, timeout=limit_s, check=False
-        )
-    except subprocess.TimeoutExpired:
-        print(f"not finished after {limit_s:g} s: {' '.join(command)}", file=log)
+    late = threading.Event()
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        alarm = threading.Timer(limit_s, lambda: (late.set(), process.kill()))
+        alarm.start()
+        assert process.stdout is not None
+        for line in process.stdout:
+            append(log, line)
+    alarm.cancel()
+    if late.is_set():
+        append(log, f"not finished after {limit_s:g} s: {' '.join(command)}\n".encode())
         return 124
-    return done.returncode
+    return process.returncode
+
+
+def append(log: Path, line: bytes) -> None:
+    """Put a line at the end of the log, if there is room for it."""
+    with contextlib.suppress(OSError), log.open("ab") as file:
+        file.write(line)
 
 
 if __name__ == "__main__":

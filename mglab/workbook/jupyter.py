@@ -30,10 +30,19 @@ def working_copies(sources: Path, folder: Path) -> list[Path]:
     try:
         target.mkdir(parents=True, exist_ok=True)
         new = [path for path in sorted(sources.glob("*.ipynb")) if not (target / path.name).exists()]
-        return [Path(shutil.copyfile(path, target / path.name)) for path in new]
+        return [_whole_copy(path, target / path.name) for path in new]
     except OSError as error:
-        words = f"cannot write {error.filename or target}: {error.strerror}"
-        raise OutputsUnwritable(words, hint=state.MAKE_ROOM) from None
+        raise OutputsUnwritable(f"cannot write {target}: {error.strerror}", hint=state.MAKE_ROOM) from None
+
+
+def _whole_copy(source: Path, target: Path) -> Path:
+    """Copy a file, or leave none: half a notebook would pass for one that is there."""
+    new = target.with_name(f".{target.name}.new")
+    try:
+        shutil.copyfile(source, new)
+        return new.replace(target)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def open_lab(folder: Path, backend: str, arguments: Sequence[str]) -> None:

@@ -88,6 +88,15 @@ def noise_of(lock: Path) -> Path:
     return lock.with_suffix(".log")
 
 
+def last_words(lock: Path) -> str:
+    """Give the last line that a kernel said beside the notebook: of one that did not start, why."""
+    try:
+        lines = noise_of(lock).read_text("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
 def main() -> None:
     """Be the kernel. Started as a file: the package's folder replaces this one's on the path."""
     sys.path[0] = str(Path(__file__).resolve().parents[2])

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mglab import config
-from mglab.errors import LabError, TeardownIncomplete, UsageError
+from mglab.errors import LabError, OutputsUnwritable, TeardownIncomplete, UsageError
 from mglab.workbook import closing, clouds, cost, execution, guard, plan, state
 from mglab.workbook.progress import StatusLine
 from mglab.workbook.surroundings import Stop, environment, kernel_settings, lock_of, only_run, scratch_folder, signals
@@ -67,6 +67,13 @@ class Course:
         """Change the record and file it."""
         self.record.update(changes)
         state.write(self.folder, self.record)
+
+    def last_note(self, **changes: Any) -> None:
+        """Change the record and file it if that can be: a full disk keeps no run from ending in good order."""
+        try:
+            self.note(**changes)
+        except OutputsUnwritable as error:
+            self.error = self.error or error
 
     @property
     def cloud_name(self) -> str:
@@ -154,7 +161,7 @@ def carry_out(course: Course) -> int:
         status = "interrupted"
     finally:
         code = _torn_down(course, watch)
-        course.note(status=status, finished=state.now())
+        course.last_note(status=status, finished=state.now())
     return _closed(course, code, cost.Stretch(began, time.time()))
 
 
@@ -207,8 +214,18 @@ def _notebooks(course: Course) -> str:
         outcome = _notebook(course, step)
         if outcome.status != "passed":
             course.error = outcome.error
+            if outcome.error:
+                outcome.error.hint += f"; {_how_to_go_on(course, step)}"
             return outcome.status
     return "passed"
+
+
+def _how_to_go_on(course: Course, step: plan.Step) -> str:
+    number = step.name[:2]
+    if not course.options.keep:
+        return f"it is torn down now: run it again, or with --keep, which lets a failed run go on with --from {number}"
+    backend = "" if course.options.backend == "local" else f" --backend {course.options.backend}"
+    return f"then go on: python3 -m mglab run --run {course.name}{backend} --keep --from {number}"
 
 
 def _notebook(course: Course, step: plan.Step) -> execution.Outcome:
@@ -235,11 +252,11 @@ def _notebook(course: Course, step: plan.Step) -> execution.Outcome:
 def _torn_down(course: Course, watch: guard.Guard | None) -> int:
     """Have everything torn down, unless the last notebook did or it is to be kept; gives the exit code."""
     if watch is None:
-        course.note(teardown="kept")
+        course.last_note(teardown="kept")
         return 0
     word = "close" if course.passed and course.passed[-1].startswith(plan.TEARDOWN) else "teardown"
     code = watch.finish(word, lambda: course.line.working(f"tearing down: {watch.last_line()}"))
-    course.note(teardown="complete" if code == 0 else "incomplete")
+    course.last_note(teardown="complete" if code == 0 else "incomplete")
     return code
 
 

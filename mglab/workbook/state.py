@@ -8,6 +8,7 @@ because the guard reads it too.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -37,6 +38,8 @@ def write(folder: Path, state: dict[str, Any]) -> None:
         new.write_text(json.dumps(state, indent=1, ensure_ascii=False) + "\n", "utf-8")
         os.replace(new, folder / FILE)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            new.unlink()
         raise OutputsUnwritable(f"cannot write {folder / FILE}: {error.strerror}", hint=MAKE_ROOM) from None
 
 

@@ -150,6 +150,7 @@ def prepared(name: str, rate: float, *options: str) -> Iterator[Cloud]:
         cloud.call("down")
         eventually(lambda: not processes_of(home), what=lambda: f"these to end: {processes_of(home)}")
         assert list((home / "t").iterdir()) == []
+        assert "Traceback" not in "".join(log.read_text("utf-8") for log in cloud.directory.glob("log/*"))
     finally:
         for pid in processes_of(home):
             with contextlib.suppress(ProcessLookupError):

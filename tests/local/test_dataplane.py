@@ -30,6 +30,7 @@ from mglab.localcloud.seam import (
     Observed,
     Probe,
 )
+from mglab.localcloud.wires.fronts import listening_sockets
 from tests.local.wirekit import Echo, address, connect, eventually
 
 ROOT = Path(__file__).parents[2]
@@ -140,7 +141,7 @@ def test_only_the_last_snapshot_counts(running: Running) -> None:
         running.control.connection.send(desired_for(service))
     last = desired_for(service)
     running.control.connection.send(last)
-    eventually(lambda: running.control.observed.probes)
+    eventually(lambda: (last.nodes[0].address, PORT) in listening_sockets())
     with connect((last.nodes[0].address, PORT)) as client:
         assert client.recv(10) == b"i-a\n"
     service.close()

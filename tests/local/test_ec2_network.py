@@ -241,6 +241,35 @@ def test_the_whole_network_goes_in_the_order_that_works(front: Front, ec2: Any, 
     assert ec2.describe_security_groups(Filters=of(lab.vpc))["SecurityGroups"] == []
 
 
+def test_what_goes_takes_its_tags_and_its_acl_with_it(front: Front, ec2: Any) -> None:
+    def account() -> tuple[Any, Any]:
+        return ec2.describe_tags()["Tags"], ec2.describe_network_acls()["NetworkAcls"]
+
+    def tagged(kind: str) -> list[dict[str, Any]]:
+        return [{"ResourceType": kind, "Tags": [{"Key": "Name", "Value": kind}]}]
+
+    before = account()
+    vpc = ec2.create_vpc(CidrBlock="192.168.0.0/23", TagSpecifications=tagged("vpc"))["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="192.168.0.0/24", TagSpecifications=tagged("subnet"))["Subnet"]
+    group = ec2.create_security_group(
+        GroupName="g", Description="g", VpcId=vpc, TagSpecifications=tagged("security-group")
+    )
+    gateway = ec2.create_internet_gateway(TagSpecifications=tagged("internet-gateway"))["InternetGateway"]
+    table = ec2.create_route_table(VpcId=vpc, TagSpecifications=tagged("route-table"))["RouteTable"]
+    ec2.create_key_pair(KeyName="k", TagSpecifications=tagged("key-pair"))
+    front.advance(10)
+    assert len(ec2.describe_tags()["Tags"]) == len(before[0]) + 6
+
+    ec2.delete_key_pair(KeyName="k")
+    ec2.delete_route_table(RouteTableId=table["RouteTableId"])
+    ec2.delete_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"])
+    ec2.delete_security_group(GroupId=group["GroupId"])
+    ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    assert ec2.describe_network_acls(Filters=of(vpc))["NetworkAcls"][0]["Associations"] == []
+    ec2.delete_vpc(VpcId=vpc)
+    assert account() == before
+
+
 def test_an_interface_may_outlive_its_instance(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     nic = {"DeviceIndex": 0, "SubnetId": lab.subnets[0], "Groups": [lab.group], "DeleteOnTermination": False}
     instance_id = run(ec2, lab, NetworkInterfaces=[nic])

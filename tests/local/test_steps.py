@@ -48,7 +48,6 @@ LISTS = {
         "describe_volumes": "Volumes",
         "describe_images": "Images",
         "describe_snapshots": "Snapshots",
-        "describe_tags": "Tags",
     },
     "elbv2": {"describe_load_balancers": "LoadBalancers", "describe_target_groups": "TargetGroups"},
     "autoscaling": {"describe_auto_scaling_groups": "AutoScalingGroups", "describe_policies": "ScalingPolicies"},
@@ -79,14 +78,15 @@ def as_run(lab: Lab, run: str) -> Lab:
 
 
 def account(lab: Lab) -> dict[str, list[str]]:
-    """List all that the account holds, word for word; what has ended is listed for an hour and does not count."""
+    """List all that the account holds, word for word; an instance that has ended is listed for an hour yet."""
     found = {
         operation: written(getattr(getattr(lab, service), operation)()[members])
         for service, operations in LISTS.items()
         for operation, members in operations.items()
     }
     alive = lab.ec2.describe_instances(Filters=having("instance-state-name", *instances.LISTED))["Reservations"]
-    return {**found, "describe_instances": written(alive)}
+    tags = [it for it in lab.ec2.describe_tags()["Tags"] if it["ResourceType"] != "instance"]
+    return {**found, "describe_instances": written(alive), "describe_tags": written(tags)}
 
 
 def written(answers: list[dict[str, Any]]) -> list[str]:
@@ -126,13 +126,17 @@ def steps_42_to_57(lab: Lab, ground: Network) -> balancing.TargetGroup:
 
 
 def steps_1_to_57(lab: Lab, image: images.Image | None = None) -> tuple[Any, ...]:
-    """Carry the steps out and give what they gave: the same, whenever it is done again."""
+    """Carry the steps out and give what is there then: the same, whenever it is done again."""
     ground = put_up_network(lab, *PORTS)
-    template = steps_25_to_37(lab, ground, image or images.project2_image(lab))
+    steps_25_to_37(lab, ground, image or images.project2_image(lab))
     steps_42_to_57(lab, ground)
     balancing.wait_active(lab)
+    vpc, group = network.vpc(lab), security.security_group(lab)
+    table = network.main_route_table(lab, vpc)
     return (
-        *(ground, template, security.key_pair(lab), security.rules(lab, ground.group)),
+        *(vpc, network.subnets(lab), network.internet_gateway(lab), table),
+        *(network.routes(lab, table), network.associations(lab, table), group, security.rules(lab, group)),
+        *(security.key_pair(lab), templates.describe(lab)),
         *(balancing.target_group(lab), balancing.load_balancer(lab), balancing.listener(lab)),
     )
 
@@ -304,12 +308,21 @@ def test_58_to_86_a_group_whose_members_alone_are_terminated(lab: Lab) -> None:
 
 def test_the_second_time_nothing_is_made(lab: Lab) -> None:
     the_whole_lab(lab)
-    filed, seen, listed = intents(lab), teardown.inventory(lab), account(lab)
+    filed, seen, counted = intents(lab), inventory(lab), how_many(lab)
     the_whole_lab(lab)
     assert intents(lab) == filed
-    assert teardown.inventory(lab) == seen
-    assert {it.what for it in seen} == set(teardown.LISTINGS)
-    assert account(lab) == listed
+    assert inventory(lab) == seen
+    assert {what for what, _, _ in seen} == set(teardown.LISTINGS)
+    assert how_many(lab) == counted
+
+
+def inventory(lab: Lab) -> list[tuple[str, str, str]]:
+    """List the run's resources without their states, which time changes."""
+    return [(it.what, it.name, it.resource_id) for it in teardown.inventory(lab)]
+
+
+def how_many(lab: Lab) -> dict[str, int]:
+    return {operation: len(answers) for operation, answers in account(lab).items()}
 
 
 def test_a_crash_between_call_and_ledger_is_found_again_by_tag(lab: Lab) -> None:
@@ -388,9 +401,11 @@ def their_instance(lab: Lab, **request: Any) -> Iterator[instances.Instance]:
     wanted = {"ImageId": images.project2_image(lab).image_id, "InstanceType": "t2.micro", **request}
     made = instances.read(lab.ec2.run_instances(MinCount=1, MaxCount=1, **wanted)["Instances"][0])
     eventually(lambda: state_of(lab, made) == "running")
-    yield made
-    lab.ec2.terminate_instances(InstanceIds=[made.instance_id])
-    eventually(lambda: state_of(lab, made) == "terminated")
+    try:
+        yield made
+    finally:
+        lab.ec2.terminate_instances(InstanceIds=[made.instance_id])
+        eventually(lambda: state_of(lab, made) == "terminated")
 
 
 def state_of(lab: Lab, chosen: instances.Instance) -> str:
@@ -401,8 +416,10 @@ def state_of(lab: Lab, chosen: instances.Instance) -> str:
 @contextmanager
 def their_key_pair(lab: Lab) -> Iterator[None]:
     lab.ec2.create_key_pair(KeyName=lab.config.key_name)
-    yield
-    lab.ec2.delete_key_pair(KeyName=lab.config.key_name)
+    try:
+        yield
+    finally:
+        lab.ec2.delete_key_pair(KeyName=lab.config.key_name)
 
 
 @contextmanager
@@ -410,8 +427,10 @@ def their_template(lab: Lab, name: str = "") -> Iterator[None]:
     told = name or lab.config.launch_template_name
     data = {"ImageId": images.project2_image(lab).image_id, "InstanceType": "t2.micro"}
     lab.ec2.create_launch_template(LaunchTemplateName=told, LaunchTemplateData=data)
-    yield
-    lab.ec2.delete_launch_template(LaunchTemplateName=told)
+    try:
+        yield
+    finally:
+        lab.ec2.delete_launch_template(LaunchTemplateName=told)
 
 
 @contextmanager
@@ -419,8 +438,10 @@ def their_target_group(lab: Lab) -> Iterator[None]:
     vpc_id, _ = images.default_subnet(lab)
     request = {"Name": lab.config.target_group_name, "Protocol": "TCP", "Port": 5000, "VpcId": vpc_id}
     arn = lab.elbv2.create_target_group(**request)["TargetGroups"][0]["TargetGroupArn"]
-    yield
-    lab.elbv2.delete_target_group(TargetGroupArn=arn)
+    try:
+        yield
+    finally:
+        lab.elbv2.delete_target_group(TargetGroupArn=arn)
 
 
 @contextmanager
@@ -428,8 +449,11 @@ def their_load_balancer(lab: Lab) -> Iterator[None]:
     _, subnet_id = images.default_subnet(lab)
     request = {"Name": lab.config.load_balancer_name, "Type": "network", "Subnets": [subnet_id]}
     arn = lab.elbv2.create_load_balancer(**request)["LoadBalancers"][0]["LoadBalancerArn"]
-    yield
-    lab.elbv2.delete_load_balancer(LoadBalancerArn=arn)
+    eventually(lambda: lab.elbv2.describe_load_balancers()["LoadBalancers"][0]["State"]["Code"] == "active")
+    try:
+        yield
+    finally:
+        lab.elbv2.delete_load_balancer(LoadBalancerArn=arn)
 
 
 @contextmanager
@@ -442,9 +466,11 @@ def their_group(lab: Lab) -> Iterator[None]:
             LaunchTemplate={"LaunchTemplateName": "theirs", "Version": "$Latest"},
         )  # fmt: skip
         lab.autoscaling.put_scaling_policy(**scaling.target_tracking_request(lab.config))
-        yield
-        lab.autoscaling.delete_auto_scaling_group(AutoScalingGroupName=lab.config.group_name, ForceDelete=True)
-        eventually(lambda: not lab.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"])
+        try:
+            yield
+        finally:
+            lab.autoscaling.delete_auto_scaling_group(AutoScalingGroupName=lab.config.group_name, ForceDelete=True)
+            eventually(lambda: not lab.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"])
 
 
 THEIRS: dict[str, tuple[Callable[[Lab], AbstractContextManager[None]], Callable[[Lab, Network], object]]] = {

@@ -7,7 +7,8 @@ instances that do not run, and says so instead (InvalidAction).
 
 What we change in moto: its instances, images, interfaces and launch templates are not used (ours are data
 in ``ec2_state``); zones carry the handout's ids (aws-facts 3.5); t2.micro is not offered in us-east-1e; only
-default subnets are default; a route whose gateway is detached is a black hole.
+default subnets are default; a route whose gateway is detached is a black hole; what is deleted takes its
+tags and its network ACL (or its place in one) with it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from moto.ec2 import responses as ec2_responses  # noqa: E402
 from moto.ec2.exceptions import FilterNotImplementedError  # noqa: E402
 from moto.ec2.models import availability_zones_and_regions as moto_zones  # noqa: E402
 from moto.ec2.models import instance_types as moto_types  # noqa: E402
+from moto.ec2.models import network_acls as moto_acls  # noqa: E402
 from moto.ec2.models import route_tables as moto_routes  # noqa: E402
 
 
@@ -55,7 +57,10 @@ require(
     *("create_vpc", "create_subnet", "create_default_subnet", "do_resources_exist", "get_all_network_interfaces"),
     *("get_security_group_from_id", "get_security_group_from_name", "disassociate_route_table"),
     *("create_internet_gateway", "attach_internet_gateway", "create_route", "delete_key_pair"),
+    *("delete_vpc", "delete_subnet", "delete_internet_gateway", "delete_route_table", "_delete_security_group"),
 )
+require(moto_acls.NetworkAcl, "associations")
+require(moto_acls.NetworkAclAssociation, "network_acl_association_id")
 require(ec2_models, "ec2_backends")
 require(ec2_responses, "EC2Response")
 require(ec2_responses.EC2Response, "dispatch")
@@ -128,6 +133,45 @@ class Backend(ec2_models.EC2Backend):
     def create_default_subnet(self, availability_zone: str) -> Any:
         """Make a zone's default subnet."""
         return _as_default(super().create_default_subnet(availability_zone), True)
+
+    def delete_vpc(self, vpc_id: str) -> Any:
+        """Delete a VPC with its default network ACL."""
+        vpc = super().delete_vpc(vpc_id)
+        for acl in [acl for acl in self.network_acls.values() if acl.vpc_id == vpc_id]:
+            self._forget(self.network_acls.pop(acl.id).id)
+        return self._forget(vpc_id, vpc)
+
+    def delete_subnet(self, subnet_id: str) -> Any:
+        """Delete a subnet and its place in its VPC's network ACL."""
+        subnet = super().delete_subnet(subnet_id)
+        for acl in self.network_acls.values():
+            for place in [it.id for it in acl.associations if it.subnet_id == subnet_id]:
+                del acl._associations[place]
+        return self._forget(subnet_id, subnet)
+
+    def delete_internet_gateway(self, internet_gateway_id: str) -> None:
+        """Delete a gateway."""
+        super().delete_internet_gateway(internet_gateway_id)
+        self._forget(internet_gateway_id)
+
+    def delete_route_table(self, route_table_id: str) -> None:
+        """Delete a route table; a VPC's main one goes with the VPC."""
+        super().delete_route_table(route_table_id)
+        self._forget(route_table_id)
+
+    def _delete_security_group(self, vpc_id: str | None, group_id: str) -> None:
+        super()._delete_security_group(vpc_id, group_id)
+        self._forget(group_id)
+
+    def delete_key_pair(self, name: str) -> Any:
+        """Delete a key pair, if it is there."""
+        key = super().delete_key_pair(name)
+        return self._forget(key.id, key) if key else None
+
+    def _forget(self, resource_id: str, gone: Any = None) -> Any:
+        """Drop the tags of something that is gone (moto keeps them), and give it."""
+        self.tags.pop(resource_id, None)
+        return gone
 
     def _as_pending(self, thing: Any) -> Any:
         thing.state = "pending"
