@@ -251,12 +251,20 @@ def status(options: argparse.Namespace) -> int:
         shown = clouds.shown(cloud) if cloud else None
         known = {"run": folder.name, "backend": backend, "record": record, "cloud": shown, "resources": found}
         return _print_json(known)
-    print(f"run {folder.name} on {backend}: {record.get('status') or 'not carried out as a whole'}, in {folder}")
+    print(f"run {folder.name} on {backend}: {_became(folder, record)}, in {folder}")
     for name, one in record.get("notebooks", {}).items():
         print(f"  {name:<28} {one.get('status', ''):<12} {one.get('error', '')}")
     print(_about_cloud(cloud, runs.cloud_of(folder), backend))
     _print_table(found, "nothing of this run is there now")
     return 0
+
+
+def _became(folder: Path, record: dict[str, Any]) -> str:
+    from mglab.workbook.surroundings import is_going_on
+
+    if record.get("status") == "running" and not is_going_on(folder):
+        return "ended without a last word (a full disk?)"
+    return record.get("status") or "not carried out as a whole"
 
 
 def _about_cloud(cloud: dict[str, Any] | None, name: str, backend: str) -> str:
@@ -268,15 +276,25 @@ def _about_cloud(cloud: dict[str, Any] | None, name: str, backend: str) -> str:
 def teardown(options: argparse.Namespace) -> int:
     """Remove everything of a run."""
     from mglab.steps import teardown as steps
-    from mglab.workbook import clouds, runs
+    from mglab.workbook import runs
 
     folder = runs.meant(options.run)
     backend = _backend(runs.backend_of(folder, options.backend))
-    if backend == "local" and not clouds.ask("status", runs.cloud_of(folder)):
+    if backend == "local" and not _cloud_runs(folder):
         return _lost_with_its_cloud(runs.that_exists(options.run))
     print(f"tearing down run {folder.name} on {backend}", flush=True)
     _print_table(steps.teardown(_connected(folder, backend)), "there was nothing to remove")
+    if backend == "local":
+        _end_own_cloud(folder)
     return 0
+
+
+def _end_own_cloud(folder: Path) -> None:
+    """Stop the cloud that a run had to itself; the one that notebooks and commands share stays."""
+    from mglab.workbook import clouds, runs
+
+    if runs.cloud_of(folder) == f"run-{folder.name}":
+        clouds.ask("down", runs.cloud_of(folder))
 
 
 def _lost_with_its_cloud(folder: Path) -> int:
@@ -284,8 +302,8 @@ def _lost_with_its_cloud(folder: Path) -> int:
 
     cloud = runs.cloud_of(folder)
     gone = lost.with_its_cloud(folder, cloud, float(state.read(folder).get("rate") or 1))
-    went = f"{len(gone)} resources of run {folder.name} went with it" if gone else f"nothing of run {folder.name} is left"
-    print(f"the local cloud {cloud!r} is not running: {went}")
+    went = f"{len(gone)} resources of the run went with it" if gone else "nothing is left of the run"
+    print(f"the local cloud {cloud!r} of run {folder.name} is not running: {went}")
     return 0
 
 
@@ -295,11 +313,14 @@ def orphans(options: argparse.Namespace) -> int:
     from mglab.workbook import runs
 
     folder = runs.meant(options.run)
-    found = list(steps.orphans(_connected(folder, _backend(runs.backend_of(folder, options.backend)))))
+    backend = _backend(runs.backend_of(folder, options.backend))
+    gone = backend == "local" and not _cloud_runs(folder)
+    found = [] if gone else list(steps.orphans(_connected(folder, backend)))
     if options.json:
         _print_json(found)
     else:
-        _print_table(found, "nothing is left of any run")
+        where = f": its local cloud {runs.cloud_of(folder)!r} is not running" if gone else ""
+        _print_table(found, f"nothing is left of any run{where}")
     return TeardownIncomplete.exit_code if found else 0
 
 
@@ -378,6 +399,12 @@ def _backend(name: str) -> str:
     if name not in ("local", "aws"):
         raise UsageError(f"there is no backend {name!r}", hint=config.nearest(name, ("local", "aws"), "backend"))
     return name
+
+
+def _cloud_runs(folder: Path) -> bool:
+    from mglab.workbook import clouds, runs
+
+    return clouds.ask("status", runs.cloud_of(folder)) is not None
 
 
 def _connected(folder: Path, backend: str) -> Any:

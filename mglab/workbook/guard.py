@@ -62,13 +62,14 @@ class Started:
 
 
 class Guard:
-    """The runner's end of the pipe."""
+    """The runner's end of the pipe. The guard holds the run's lock, too: nobody starts the run again before its end."""
 
-    def __init__(self, duties: Duties) -> None:
+    def __init__(self, duties: Duties, run_lock: int) -> None:
         self._duties = duties
         self._process: subprocess.Popen[str] = subprocess.Popen(
             [sys.executable, "-m", "mglab.workbook.guard", json.dumps(asdict(duties))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
+            pass_fds=(run_lock,),
         )  # fmt: skip
 
     def started(self, is_stopping: Callable[[], bool]) -> Started | None:
@@ -162,10 +163,15 @@ def logged(command: Sequence[str], log: Path, limit_s: float) -> int:
     if not command:
         return 0
     late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        process.kill()
+
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
-        alarm = threading.Timer(limit_s, lambda: (late.set(), process.kill()))
+        alarm = threading.Timer(limit_s, stop)
         alarm.start()
         assert process.stdout is not None
         for line in process.stdout:

@@ -56,6 +56,8 @@ class Course:
     name: str
     folder: Path
     steps: list[plan.Step]
+    held: int
+    """The descriptor of the run's lock."""
     scratch: Path
     line: StatusLine
     record: dict[str, Any]
@@ -87,10 +89,10 @@ def run(options: Options) -> int:
     paths = plan.notebooks(options.notebooks, first=options.first, last=options.last, keep=options.keep)
     steps = plan.steps(paths, options.parameters)
     folder = options.outputs / name
-    with only_run(folder), signals() as stop, scratch_folder() as scratch:
+    with only_run(folder) as held, signals() as stop, scratch_folder() as scratch:
         past = state.past_seconds(sorted(options.outputs.iterdir()), backend=options.backend, rate=_rate(options))
         line = StatusLine([step.name for step in steps], past)
-        course = Course(options, name, folder, steps, scratch, line, _record(options, name, folder), stop)
+        course = Course(options, name, folder, steps, held, scratch, line, _record(options, name, folder), stop)
         with environment(_settings(course)):
             return carry_out(course)
 
@@ -148,7 +150,7 @@ def carry_out(course: Course) -> int:
     began = time.time()
     course.note()
     course.line.say(f"run {course.name}: {len(course.steps)} notebooks, {_where(course.options)}")
-    watch = None if course.options.keep else guard.Guard(_duties(course))
+    watch = None if course.options.keep else guard.Guard(_duties(course), course.held)
     status = "failed"
     try:
         clock = clouds.clock_of(_cloud(course, watch))

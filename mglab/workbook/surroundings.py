@@ -20,6 +20,7 @@ from typing import IO
 from mglab.errors import OutputsUnwritable, UsageError
 from mglab.workbook import kernel, state
 
+LOCK = ".lock"
 ROOM_BYTES = 200_000_000  # notebooks, figures and the instances' trees of a run come to about a tenth
 
 
@@ -41,22 +42,48 @@ class Stop:
 
 
 @contextlib.contextmanager
-def only_run(folder: Path) -> Iterator[None]:
-    """Make the run's folder and hold its lock; refuses a read-only place, a full disk and a run that is going on."""
+def only_run(folder: Path) -> Iterator[int]:
+    """Make the run's folder, hold its lock and give its descriptor, which the guard of the run holds as well.
+
+    Refuses a read-only place, a full disk, and a run that is going on or is still being torn down.
+    """
     file = _opened_lock(folder)
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            words = f"run {folder.name} is going on (process {state.read(folder).get('pid')})"
-            raise UsageError(words, hint="wait for it, or give this run another name: --run NAME") from None
-        yield
+            hint = "wait for it, or give this run another name: --run NAME"
+            raise UsageError(f"run {folder.name} {_what_goes_on(folder)}", hint=hint) from None
+        yield file.fileno()
+
+
+def is_going_on(folder: Path) -> bool:
+    """Say whether a run of this folder goes on, or its guard is still at work."""
+    try:
+        with (folder / LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _what_goes_on(folder: Path) -> str:
+    pid = int(state.read(folder).get("pid") or 0)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return "was killed and is still being torn down"
+    except PermissionError:
+        pass  # somebody else's, but there
+    return f"is going on (process {pid})"
 
 
 def _opened_lock(folder: Path) -> IO[str]:
     try:
         (folder / "notebooks").mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("w")
+        file = (folder / LOCK).open("w")
         free = shutil.disk_usage(folder).free
     except OSError as error:
         words = f"cannot write {error.filename or folder}: {error.strerror}"

@@ -10,49 +10,39 @@ import itertools
 import json
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import mglab
-from mglab.config import RUN_TAG, configured
+from mglab.config import configured
 from mglab.errors import AwsError, CheckFailed, Denied, TeardownIncomplete, UsageError
 from mglab.ledger import Ledger
 from mglab.session import Lab
-from mglab.steps import balancing, images, instances, network, scaling, security, teardown, templates
-from mglab.steps.ensure import having, tag_specification
+from mglab.steps import balancing, images, instances, monitoring, network, scaling, security, teardown, templates
+from mglab.steps.ensure import tag_specification
+from tests.local.account_under_test import (
+    THEIRS,
+    account,
+    difference,
+    how_many,
+    inventory,
+    state_of,
+    their_instance,
+    their_key_pair,
+)
 from tests.local.cloud_under_test import Network, eventually, lab_on, put_up_network, started
 
 RATE = 240.0
 BLOCKED_TIMEOUT_S = 60.0
 """Lab seconds after which a teardown that is held up on purpose stops trying."""
-
 PORTS = (22, 5000, 5001)
 NUMBERS = itertools.count(1)
-
-LISTS = {
-    "ec2": {
-        "describe_vpcs": "Vpcs",
-        "describe_subnets": "Subnets",
-        "describe_internet_gateways": "InternetGateways",
-        "describe_route_tables": "RouteTables",
-        "describe_network_acls": "NetworkAcls",
-        "describe_security_groups": "SecurityGroups",
-        "describe_security_group_rules": "SecurityGroupRules",
-        "describe_network_interfaces": "NetworkInterfaces",
-        "describe_launch_templates": "LaunchTemplates",
-        "describe_key_pairs": "KeyPairs",
-        "describe_volumes": "Volumes",
-        "describe_images": "Images",
-        "describe_snapshots": "Snapshots",
-    },
-    "elbv2": {"describe_load_balancers": "LoadBalancers", "describe_target_groups": "TargetGroups"},
-    "autoscaling": {"describe_auto_scaling_groups": "AutoScalingGroups", "describe_policies": "ScalingPolicies"},
-    "cloudwatch": {"describe_alarms": "MetricAlarms"},
-}
 
 
 @pytest.fixture(scope="module")
@@ -77,33 +67,6 @@ def as_run(lab: Lab, run: str) -> Lab:
     return replace(lab, run=run, folder=folder, ledger=replace(lab.ledger, path=folder / "ledger.jsonl"))
 
 
-def account(lab: Lab) -> dict[str, list[str]]:
-    """List all that the account holds, word for word; an instance that has ended is listed for an hour yet."""
-    found = {
-        operation: written(getattr(getattr(lab, service), operation)()[members])
-        for service, operations in LISTS.items()
-        for operation, members in operations.items()
-    }
-    alive = lab.ec2.describe_instances(Filters=having("instance-state-name", *instances.LISTED))["Reservations"]
-    tags = [it for it in lab.ec2.describe_tags()["Tags"] if it["ResourceType"] != "instance"]
-    return {**found, "describe_instances": written(alive), "describe_tags": written(tags)}
-
-
-def written(answers: list[dict[str, Any]]) -> list[str]:
-    return sorted(json.dumps(it, sort_keys=True, default=str) for it in answers)
-
-
-def difference(before: dict[str, list[str]], after: dict[str, list[str]]) -> str:
-    """Say what an account lists that it did not, and the other way round."""
-    return "\n".join(
-        f"{operation} {sign} {answer}"
-        for operation in before
-        for sign, one, other in (("+", after, before), ("-", before, after))
-        for answer in one[operation]
-        if answer not in other[operation]
-    )
-
-
 # -- the sheet, in its order ---------------------------------------------------------------------------------
 
 
@@ -119,10 +82,10 @@ def steps_25_to_37(lab: Lab, ground: Network, image: images.Image) -> templates.
     return templates.create_launch_template(lab, image, ground.group)
 
 
-def steps_42_to_57(lab: Lab, ground: Network) -> balancing.TargetGroup:
+def steps_42_to_57(lab: Lab, ground: Network) -> None:
     target_group = balancing.create_target_group(lab, ground.vpc)
-    balancing.create_listener(lab, balancing.create_load_balancer(lab, ground.subnets), target_group)
-    return target_group
+    balancing.create_listener(lab, balancing.create_load_balancer(lab, network.subnets(lab)), target_group)
+    balancing.wait_active(lab)
 
 
 def steps_1_to_57(lab: Lab, image: images.Image | None = None) -> tuple[Any, ...]:
@@ -130,7 +93,6 @@ def steps_1_to_57(lab: Lab, image: images.Image | None = None) -> tuple[Any, ...
     ground = put_up_network(lab, *PORTS)
     steps_25_to_37(lab, ground, image or images.project2_image(lab))
     steps_42_to_57(lab, ground)
-    balancing.wait_active(lab)
     vpc, group = network.vpc(lab), security.security_group(lab)
     table = network.main_route_table(lab, vpc)
     return (
@@ -159,24 +121,20 @@ def intents(lab: Lab) -> list[str]:
 
 
 def test_1_to_18_a_vpc_with_two_public_subnets(lab: Lab) -> None:
+    assert network.create_internet_gateway(lab).state == "detached"
     ground = put_up_network(lab)
     assert (ground.vpc.name, ground.vpc.cidr, ground.vpc.state) == ("MusicGuruVPC", "192.168.0.0/23", "available")
     assert [(it.name, it.cidr, it.zone, it.state) for it in ground.subnets] == [
         ("public 1", "192.168.0.0/24", "us-east-1a", "available"),
         ("public 2", "192.168.1.0/24", "us-east-1b", "available"),
     ]
-    assert (ground.gateway.name, ground.gateway.vpc_id) == ("MusicGuruGateway", ground.vpc.vpc_id)
+    gateway = ground.gateway
+    assert (gateway.name, gateway.state, gateway.vpc_id) == ("MusicGuruGateway", "attached", ground.vpc.vpc_id)
     assert {(it.destination, it.target, it.state) for it in network.routes(lab, ground.table)} == {
-        ("192.168.0.0/23", "local", "active"), ("0.0.0.0/0", ground.gateway.gateway_id, "active"),
+        ("192.168.0.0/23", "local", "active"), ("0.0.0.0/0", gateway.gateway_id, "active"),
     }  # fmt: skip
     assert [it.name for it in network.associations(lab, ground.table)] == ["public 1", "public 2"]
     assert (network.vpc(lab), network.subnets(lab)) == (ground.vpc, ground.subnets)
-
-
-def test_8_to_10_a_gateway_begins_detached(lab: Lab) -> None:
-    gateway = network.create_internet_gateway(lab)
-    assert gateway.state == "detached"
-    assert network.attach_internet_gateway(lab, gateway, network.create_vpc(lab)).state == "attached"
 
 
 def test_19_to_24_a_rule_is_there_once_and_goes_once(lab: Lab) -> None:
@@ -262,7 +220,7 @@ def test_42_to_57_a_balancer_and_its_target_group(lab: Lab) -> None:
     ground = put_up_network(lab)
     target_group = balancing.create_target_group(lab, ground.vpc)
     assert (target_group.protocol_port, target_group.health_check) == ("TCP : 5000", "TCP : 5001")
-    load_balancer = balancing.create_load_balancer(lab, ground.subnets)
+    load_balancer = balancing.create_load_balancer(lab, network.subnets(lab))
     assert (load_balancer.state, load_balancer.scheme) == ("provisioning", "internet-facing")
     assert all(it.subnet_id in load_balancer.zones for it in ground.subnets)
     listener = balancing.create_listener(lab, load_balancer, target_group)
@@ -270,6 +228,10 @@ def test_42_to_57_a_balancer_and_its_target_group(lab: Lab) -> None:
     assert balancing.wait_active(lab).state == "active"
     assert balancing.target_group(lab).load_balancers == "MGLB"
     assert balancing.target_health(lab) == ()
+    before = lab.clock.now() - timedelta(hours=1)
+    frame = monitoring.target_group_metrics(lab, before - timedelta(hours=1), before)
+    assert list(frame.columns)[:2] == ["Healthy hosts", "Healthy hosts (us-east-1a)"]
+    assert frame.empty, "what was never published is empty, not zero"
 
 
 def test_58_to_86_a_group_whose_members_alone_are_terminated(lab: Lab) -> None:
@@ -291,7 +253,7 @@ def test_58_to_86_a_group_whose_members_alone_are_terminated(lab: Lab) -> None:
             instances.terminate(one, foreign)
         with pytest.raises(UsageError, match="does not belong to run another"):
             instances.terminate(as_run(one, "another"), *instances.instances(one))
-        assert {it.state for it in instances.described(one, [])} <= {"pending", "running", "terminated"}
+        assert [state_of(one, it.instance_id) for it in (foreign, member)] == ["running", "running"]
 
     with pytest.raises(UsageError, match="changes nothing"):
         scaling.set_limits(one)
@@ -316,15 +278,6 @@ def test_the_second_time_nothing_is_made(lab: Lab) -> None:
     assert how_many(lab) == counted
 
 
-def inventory(lab: Lab) -> list[tuple[str, str, str]]:
-    """List the run's resources without their states, which time changes."""
-    return [(it.what, it.name, it.resource_id) for it in teardown.inventory(lab)]
-
-
-def how_many(lab: Lab) -> dict[str, int]:
-    return {operation: len(answers) for operation, answers in account(lab).items()}
-
-
 def test_a_crash_between_call_and_ledger_is_found_again_by_tag(lab: Lab) -> None:
     given, known = steps_1_to_57(lab), lab.ledger.live()
     filed, listed = intents(lab), account(lab)
@@ -347,8 +300,7 @@ def test_a_crash_in_the_middle_of_a_step_is_found_again(lab: Lab, monkeypatch: p
             network.create_vpc(lab)
     found = network.create_vpc(lab)
     assert intents(lab) == ["vpc MusicGuruVPC"]
-    tagged = having(f"tag:{RUN_TAG}", lab.run)
-    assert [it["VpcId"] for it in lab.ec2.describe_vpcs(Filters=tagged)["Vpcs"]] == [found.vpc_id]
+    assert inventory(lab) == [("vpc", "MusicGuruVPC", found.vpc_id)]
 
 
 def test_a_lost_ledger_changes_nothing(lab: Lab) -> None:
@@ -376,132 +328,52 @@ def test_what_was_deleted_by_hand_is_made_again(lab: Lab) -> None:
     assert network.create_vpc(lab).vpc_id != first.vpc_id
 
 
-def test_a_step_too_early_says_which_notebook_comes_first(lab: Lab) -> None:
+def test_a_step_too_early_says_which_notebook_comes_first(session: Lab) -> None:
+    lab = as_run(session, "early")
     for look in (network.vpc, network.subnets, security.security_group, templates.describe, balancing.load_balancer):
         with pytest.raises(CheckFailed) as refusal:
             look(lab)
         assert "notebook 0" in refusal.value.hint
 
 
-def test_a_parameter_that_does_not_exist_is_refused(lab: Lab) -> None:
-    before = account(lab)
+def test_a_parameter_that_does_not_exist_is_refused(session: Lab) -> None:
+    before = account(session)
     with pytest.raises(UsageError, match="'load_balancer_nme'") as refusal:
         mglab.connect("misspelt", "local", load_balancer_nme="mine")
     assert "did you mean 'load_balancer_name'?" in refusal.value.hint
-    assert account(lab) == before
-    assert not (lab.folder.parent / "misspelt").exists()
+    assert account(session) == before
+    assert not (session.folder.parent / "misspelt").exists()
 
 
 # -- what is somebody else's -----------------------------------------------------------------------------------
 
 
-@contextmanager
-def their_instance(lab: Lab, **request: Any) -> Iterator[instances.Instance]:
-    """An instance that no run has made, in the default VPC if not told otherwise."""
-    wanted = {"ImageId": images.project2_image(lab).image_id, "InstanceType": "t2.micro", **request}
-    made = instances.read(lab.ec2.run_instances(MinCount=1, MaxCount=1, **wanted)["Instances"][0])
-    eventually(lambda: state_of(lab, made) == "running")
-    try:
-        yield made
-    finally:
-        lab.ec2.terminate_instances(InstanceIds=[made.instance_id])
-        eventually(lambda: state_of(lab, made) == "terminated")
-
-
-def state_of(lab: Lab, chosen: instances.Instance) -> str:
-    found = instances.instance(lab, chosen.instance_id)
-    return found.state if found else "gone"
-
-
-@contextmanager
-def their_key_pair(lab: Lab) -> Iterator[None]:
-    lab.ec2.create_key_pair(KeyName=lab.config.key_name)
-    try:
-        yield
-    finally:
-        lab.ec2.delete_key_pair(KeyName=lab.config.key_name)
-
-
-@contextmanager
-def their_template(lab: Lab, name: str = "") -> Iterator[None]:
-    told = name or lab.config.launch_template_name
-    data = {"ImageId": images.project2_image(lab).image_id, "InstanceType": "t2.micro"}
-    lab.ec2.create_launch_template(LaunchTemplateName=told, LaunchTemplateData=data)
-    try:
-        yield
-    finally:
-        lab.ec2.delete_launch_template(LaunchTemplateName=told)
-
-
-@contextmanager
-def their_target_group(lab: Lab) -> Iterator[None]:
-    vpc_id, _ = images.default_subnet(lab)
-    request = {"Name": lab.config.target_group_name, "Protocol": "TCP", "Port": 5000, "VpcId": vpc_id}
-    arn = lab.elbv2.create_target_group(**request)["TargetGroups"][0]["TargetGroupArn"]
-    try:
-        yield
-    finally:
-        lab.elbv2.delete_target_group(TargetGroupArn=arn)
-
-
-@contextmanager
-def their_load_balancer(lab: Lab) -> Iterator[None]:
-    _, subnet_id = images.default_subnet(lab)
-    request = {"Name": lab.config.load_balancer_name, "Type": "network", "Subnets": [subnet_id]}
-    arn = lab.elbv2.create_load_balancer(**request)["LoadBalancers"][0]["LoadBalancerArn"]
-    eventually(lambda: lab.elbv2.describe_load_balancers()["LoadBalancers"][0]["State"]["Code"] == "active")
-    try:
-        yield
-    finally:
-        lab.elbv2.delete_load_balancer(LoadBalancerArn=arn)
-
-
-@contextmanager
-def their_group(lab: Lab) -> Iterator[None]:
-    """An Auto Scaling group of our name that tracks a target, so that its alarms have our alarms' names too."""
-    _, subnet_id = images.default_subnet(lab)
-    with their_template(lab, "theirs"):
-        lab.autoscaling.create_auto_scaling_group(
-            AutoScalingGroupName=lab.config.group_name, MinSize=0, MaxSize=0, VPCZoneIdentifier=subnet_id,
-            LaunchTemplate={"LaunchTemplateName": "theirs", "Version": "$Latest"},
-        )  # fmt: skip
-        lab.autoscaling.put_scaling_policy(**scaling.target_tracking_request(lab.config))
-        try:
-            yield
-        finally:
-            lab.autoscaling.delete_auto_scaling_group(AutoScalingGroupName=lab.config.group_name, ForceDelete=True)
-            eventually(lambda: not lab.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"])
-
-
-THEIRS: dict[str, tuple[Callable[[Lab], AbstractContextManager[None]], Callable[[Lab, Network], object]]] = {
-    "key_name": (their_key_pair, lambda lab, _: security.create_key_pair(lab)),
-    "launch_template_name": (
-        their_template,
-        lambda lab, ground: templates.create_launch_template(lab, images.project2_image(lab), ground.group),
+NO_TEMPLATE: Any = SimpleNamespace(template_id="lt-0123456789abcdef0")
+NO_TARGET_GROUP: Any = SimpleNamespace(arn="arn:none")
+OUR_STEPS: dict[str, Callable[[Lab, Network], object]] = {
+    "key_name": lambda lab, _: security.create_key_pair(lab),
+    "launch_template_name": lambda lab, ground: templates.create_launch_template(
+        lab, images.project2_image(lab), ground.group
     ),
-    "target_group_name": (their_target_group, lambda lab, ground: balancing.create_target_group(lab, ground.vpc)),
-    "load_balancer_name": (
-        their_load_balancer,
-        lambda lab, ground: balancing.create_load_balancer(lab, ground.subnets),
-    ),
-    "group_name": (their_group, lambda lab, _: steps_58_to_77(lab)),
+    "target_group_name": lambda lab, ground: balancing.create_target_group(lab, ground.vpc),
+    "load_balancer_name": lambda lab, _: balancing.create_load_balancer(lab, network.subnets(lab)),
+    "group_name": lambda lab, _: scaling.create_group(lab, NO_TEMPLATE, network.subnets(lab), NO_TARGET_GROUP),
 }
-"""Parameter with a name that must be unique in a region -> what has it already, our step that wants it too."""
+"""Parameter with a name that must be unique in a region -> our step that wants it."""
 
 
-@pytest.mark.parametrize("parameter", THEIRS)
-def test_a_name_that_somebody_else_holds_is_refused_and_theirs_stays(lab: Lab, parameter: str) -> None:
-    make_theirs, our_step = THEIRS[parameter]
-    with make_theirs(lab):
-        before = account(lab)
+def test_names_that_somebody_else_holds_are_refused_and_theirs_stay(lab: Lab) -> None:
+    with ExitStack() as standing:
+        for make_theirs in THEIRS.values():
+            standing.enter_context(make_theirs(lab))
+        with_theirs = account(lab)
         ground = put_up_network(lab)
-        if parameter == "group_name":
-            steps_1_to_57(lab)
-        with pytest.raises(UsageError, match="there already, made outside this workbook") as refusal:
-            our_step(lab, ground)
-        assert f"the parameter {parameter}" in refusal.value.hint
+        for parameter, our_step in OUR_STEPS.items():
+            with pytest.raises(UsageError, match="there already, made outside this workbook") as refusal:
+                our_step(lab, ground)
+            assert f"the parameter {parameter}" in refusal.value.hint
         teardown.teardown(lab)
-        assert account(lab) == before, difference(before, account(lab))
+        assert account(lab) == with_theirs, difference(with_theirs, account(lab))
 
 
 def test_a_name_that_another_run_holds_is_refused_with_the_way_out(lab: Lab) -> None:
@@ -522,7 +394,7 @@ def test_what_merely_has_our_names_is_not_adopted_and_not_removed(lab: Lab) -> N
         lab.ec2.create_vpc(CidrBlock=lab.config.vpc_cidr, TagSpecifications=told)["Vpc"]["VpcId"]
         for told in (named, tag_specification("other", lab.config.vpc_name, "vpc"))
     ]
-    eventually(lambda: {it.state for it in network._vpcs(lab, having("vpc-id", *theirs))} == {"available"})
+    eventually(lambda: {it["State"] for it in lab.ec2.describe_vpcs(VpcIds=theirs)["Vpcs"]} == {"available"})
     with_theirs = account(lab)
     ours = put_up_network(lab, *PORTS)
     assert ours.vpc.vpc_id not in theirs
@@ -569,11 +441,12 @@ def test_99_what_holds_on_is_named_and_a_second_teardown_finishes(lab: Lab, monk
         for line in lines.values():
             assert "in use (DependencyViolation)" in line
             assert f"held by instance {foreign.instance_id}" in line
+        assert f"subnet public 1 {subnet.subnet_id}" in lines[f"vpc MusicGuruVPC {ground.vpc.vpc_id}"]
         assert empty.subnet_id not in {it.resource_id for it in teardown.inventory(lab)}
         assert {it.id for it in lab.ledger.live()} >= {group_id, subnet.subnet_id, ground.vpc.vpc_id}
         with pytest.raises(TeardownIncomplete, match="still there"):
             teardown.require_nothing_left(lab)
-        assert state_of(lab, foreign) == "running"
+        assert state_of(lab, foreign.instance_id) == "running"
 
     finished = teardown.teardown(lab)
     assert {f"{it.what} {it.name} {it.resource_id}" for it in finished} == held
