@@ -276,10 +276,11 @@ def _about_cloud(cloud: dict[str, Any] | None, name: str, backend: str) -> str:
 def teardown(options: argparse.Namespace) -> int:
     """Remove everything of a run."""
     from mglab.steps import teardown as steps
-    from mglab.workbook import runs
+    from mglab.workbook import runs, surroundings
 
     folder = runs.meant(options.run)
     backend = _backend(runs.backend_of(folder, options.backend))
+    surroundings.refuse_to_disturb(folder)
     if backend == "local" and not _cloud_runs(folder):
         return _lost_with_its_cloud(runs.that_exists(options.run))
     print(f"tearing down run {folder.name} on {backend}", flush=True)

@@ -61,7 +61,7 @@ def execute(
 
     def work() -> None:
         try:
-            _papermill(step, target, cell_limit_s, at_cell)
+            _papermill(step, target, lock, cell_limit_s, at_cell)
         except BaseException as error:  # noqa: B036 - a thread's error is judged by the thread that waits for it
             raised.append(error)
 
@@ -88,7 +88,7 @@ def _stop(lock: Path, stopped_at: float) -> float:
     return stopped_at
 
 
-def _papermill(step: Step, target: Path, cell_limit_s: int, at_cell: Callable[[int], None]) -> None:
+def _papermill(step: Step, target: Path, lock: Path, cell_limit_s: int, at_cell: Callable[[int], None]) -> None:
     import papermill
     from traitlets.config import Config
 
@@ -104,8 +104,11 @@ def _papermill(step: Step, target: Path, cell_limit_s: int, at_cell: Callable[[i
             str(step.source), str(target), parameters=dict(step.parameters), kernel_name=KERNEL, language="python",
             progress_bar=False, cwd=str(target.parent), start_timeout=KERNEL_START_S, execution_timeout=cell_limit_s,
             on_cell_start=on_cell_start, coalesce_streams=True,
-            # Kernel and runner talk over the loopback, which no one else can listen to without being root.
-            config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+            # Kernel and runner talk over the loopback, which no one else can listen to without being root. The file
+            # with their key lies in the private folder, so it goes even when the runner is killed.
+            config=Config(
+                {"KernelManager": {"transport_encryption": "auto", "connection_file": str(lock.with_suffix(".json"))}}
+            ),
         )  # fmt: skip
 
 

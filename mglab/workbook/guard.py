@@ -28,11 +28,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mglab.errors import CloudUnavailable
+from mglab.errors import CloudUnavailable, OutputsUnwritable
 from mglab.workbook import kernel, state
 
 ORPHAN_PATIENCE_S = 10.0
 LOG = "teardown.log"
+TEARDOWN_OUTCOMES = {True: "complete", False: "incomplete"}
 
 
 @dataclass(frozen=True)
@@ -118,16 +119,22 @@ def main() -> int:
     """Start the cloud, wait for the word or for the runner's end, and carry it out."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    duties = Duties(**json.loads(sys.argv[1]))
+    duties, runner = Duties(**json.loads(sys.argv[1])), os.getppid()
     tell(start(duties))
     word = sys.stdin.read().strip()
     if not word:
         kernel.wait_gone(Path(duties.kernel_lock), ORPHAN_PATIENCE_S)
     code = carry_out(word or "teardown", duties)
-    if not word:
-        state.close(Path(duties.run_folder), "killed")
-        shutil.rmtree(duties.scratch, ignore_errors=True)
+    if os.getppid() != runner:
+        tidy_up(duties, code)
     return code
+
+
+def tidy_up(duties: Duties, code: int) -> None:
+    """Do what a runner that was killed could not: write its last word and remove its private folder."""
+    with contextlib.suppress(OutputsUnwritable):
+        state.close(Path(duties.run_folder), "killed", teardown=TEARDOWN_OUTCOMES[code == 0])
+    shutil.rmtree(duties.scratch, ignore_errors=True)
 
 
 def start(duties: Duties) -> Started:

@@ -258,7 +258,7 @@ def _torn_down(course: Course, watch: guard.Guard | None) -> int:
         return 0
     word = "close" if course.passed and course.passed[-1].startswith(plan.TEARDOWN) else "teardown"
     code = watch.finish(word, lambda: course.line.working(f"tearing down: {watch.last_line()}"))
-    course.last_note(teardown="complete" if code == 0 else "incomplete")
+    course.last_note(teardown=guard.TEARDOWN_OUTCOMES[code == 0])
     return code
 
 

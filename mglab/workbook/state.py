@@ -48,15 +48,15 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def close(folder: Path, status: str) -> None:
-    """Give a record that still says "running" its last word."""
+def close(folder: Path, status: str, **more: str) -> None:
+    """Give a record that still says "running" its last word, and what else is to be said."""
     state = read(folder)
     if state.get("status") != "running":
         return
     for one in state.get("notebooks", {}).values():
         if one.get("status") == "running":
             one["status"] = status
-    write(folder, {**state, "status": status, "finished": now()})
+    write(folder, {**state, "status": status, "finished": now(), **more})
 
 
 def past_seconds(folders: Iterable[Path], *, backend: str, rate: float) -> dict[str, float]:

@@ -57,6 +57,13 @@ def only_run(folder: Path) -> Iterator[int]:
         yield file.fileno()
 
 
+def refuse_to_disturb(folder: Path) -> None:
+    """Refuse to tear down what a run is still working on, unless it is that run itself that asks."""
+    if kernel.LOCK not in os.environ and is_going_on(folder):
+        hint = "wait for it, or stop it (Ctrl-C there): it tears down by itself"
+        raise UsageError(f"run {folder.name} {_what_goes_on(folder)}", hint=hint)
+
+
 def is_going_on(folder: Path) -> bool:
     """Say whether a run of this folder goes on, or its guard is still at work."""
     try:

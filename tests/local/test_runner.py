@@ -84,12 +84,19 @@ class Workshop:
         return subprocess.Popen(
             [sys.executable, "-c", DRIVER, json.dumps({**places, **told})],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, start_new_session=True,
+            preexec_fn=heed_signals,
         )  # fmt: skip
 
     def run(self, **told: Any) -> tuple[int, str]:
         with self.start(**told) as process:
             said = process.communicate(timeout=BOUND_S)[0]
         return process.returncode, said
+
+
+def heed_signals() -> None:
+    """Undo what a test run under nohup or in a shell's background hands down: ignored signals."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture
