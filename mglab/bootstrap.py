@@ -97,7 +97,10 @@ def chosen_folder() -> Path:
     beside = CHECKOUT / ".venv"
     if is_ready(beside) or os.access(CHECKOUT, os.W_OK):
         return beside
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return beside  # a user without a home: what cannot be written is said there
     place = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:12]
     return cache / "mglab" / f"venv-{place}"
 

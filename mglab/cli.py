@@ -32,7 +32,7 @@ Scale a TCP service on AWS, or on a local cloud that needs no account: the lab's
 
 EXIT_CODES = """\
 exit codes: 0 done   1 failed   2 wrong name or option, nothing was started   3 something is left that may cost money
-            4 no cloud answers   130 interrupted (everything was torn down)"""
+            4 no cloud answers   130 interrupted (and torn down, unless --keep)"""
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -201,11 +201,13 @@ CLOUD_HELP = """\
 
 def run(options: argparse.Namespace) -> int:
     """Carry out a run."""
+    from mglab.session import connect
     from mglab.workbook import plan, runner
 
     wanted = runner.Options(
         backend=options.backend, rate=options.rate, first=options.first, last=options.last, keep=options.keep,
         run=options.run, author=options.author, parameters=plan.assignments(options.given),
+        require_account=lambda run: connect(run, "aws"),
     )  # fmt: skip
     return runner.run(wanted)
 
@@ -302,7 +304,8 @@ def _lost_with_its_cloud(folder: Path) -> int:
     from mglab.workbook import lost, runs, state
 
     cloud = runs.cloud_of(folder)
-    gone = lost.with_its_cloud(folder, cloud, float(state.read(folder).get("rate") or 1))
+    clock = lost.clock_of(folder, cloud, float(state.read(folder).get("rate") or 1))
+    gone = lost.with_its_cloud(folder, cloud, clock)
     went = f"{len(gone)} resources of the run went with it" if gone else "nothing is left of the run"
     print(f"the local cloud {cloud!r} of run {folder.name} is not running: {went}")
     return 0

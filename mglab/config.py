@@ -12,6 +12,7 @@ The state home (local clouds, private keys) is the user's alone.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -189,21 +190,28 @@ def servers_folder() -> Path:
 def outputs_folder(environ: Mapping[str, str]) -> Path:
     """Give the folder of all runs: MGLAB_OUTPUTS, else ``outputs/`` of the project."""
     told = environ.get("MGLAB_OUTPUTS")
-    return Path(told).expanduser().absolute() if told else project_folder() / "outputs"
+    return _told_folder(told) if told else project_folder() / "outputs"
 
 
 def state_home(environ: Mapping[str, str]) -> Path:
     """Give the folder of local clouds and private keys: never inside outputs."""
     told = environ.get("MGLAB_STATE_HOME")
     if told:
-        return Path(told).expanduser().absolute()
+        return _told_folder(told)
     base = environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "mglab"
+    try:
+        return (Path(base) if base else Path.home() / ".local" / "state") / "mglab"
+    except RuntimeError:  # no HOME, and the system knows no home of this user: as in some containers
+        raise UsageError("this user has no home folder", hint="set MGLAB_STATE_HOME to a folder of your own") from None
+
+
+def _told_folder(text: str) -> Path:
+    return Path(os.path.expanduser(text)).absolute()  # unlike Path's, it leaves a ~name that nobody has
 
 
 def cloud_directory(environ: Mapping[str, str]) -> Path:
     """Give the folder of the local cloud in use (MGLAB_CLOUD, else ``default``)."""
     name = environ.get("MGLAB_CLOUD") or DEFAULT_CLOUD
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name.removeprefix("run-")):  # a run's own cloud is named after it
         raise UsageError(f"{name!r} cannot name a cloud", hint="up to 48 letters, digits, dots, hyphens, underscores")
     return state_home(environ) / "clouds" / name

@@ -32,6 +32,7 @@ from botocore.session import Session as CoreSession
 
 from mglab.clock import Clock
 from mglab.config import (
+    DEFAULT_CLOUD,
     Config,
     cloud_directory,
     configured,
@@ -46,7 +47,10 @@ from mglab.ledger import Ledger, local_place
 BACKENDS = ("local", "aws")
 SERVICES = ("ec2", "elbv2", "autoscaling", "cloudwatch", "sts")
 RESOLVER_TIMEOUT_S = 5.0
+LOCAL_READ_TIMEOUT_S = 30
+"""The SDK's own is 60 s; a local cloud that is silent for half of it hangs."""
 START_A_CLOUD = "start it: python3 -m mglab cloud up"
+LOOK_AT_THE_NETWORK = "look at the network connection, then run the cell again"
 GET_CREDENTIALS = (
     "copy fresh ones (Learner Lab: Start Lab, AWS Details, AWS CLI) into ~/.aws/credentials, or run `aws configure`"
 )
@@ -104,7 +108,8 @@ def _connect_local(run: str, config: Config, environ: Mapping[str, str]) -> Lab:
     directory = cloud_directory(environ)
     cloud = _read_cloud(directory)
     session = boto3.Session(botocore_session=unconfigured_session())
-    translate_errors(session.events, on_silence=_silent_cloud(directory))
+    silence = f"the local cloud {directory.name!r} does not answer"
+    translate_errors(session.events, on_silence=silence, hint=f"its log says why: {directory / 'log' / 'control.log'}")
     clients = {service: _local_client(session, service, cloud) for service in SERVICES}
     account = clients["sts"].get_caller_identity()["Account"]
     clock = Clock(rate=cloud["rate"], wall_epoch=cloud["wall_epoch"], lab_epoch=cloud["lab_epoch"])
@@ -132,11 +137,11 @@ def _read_cloud(directory: Path) -> dict[str, Any]:
         cloud = json.loads((directory / "cloud.json").read_text("utf-8"))
         pid, endpoint = int(cloud["pid"]), str(cloud["endpoint"])
     except FileNotFoundError:
-        raise CloudUnavailable(f"the local cloud {name!r} is not running", hint=START_A_CLOUD) from None
+        raise CloudUnavailable(f"the local cloud {name!r} is not running", hint=_start(name)) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CloudUnavailable(f"{directory / 'cloud.json'} cannot be read: {error}", hint=START_A_CLOUD) from None
+        raise CloudUnavailable(f"{directory / 'cloud.json'} cannot be read: {error}", hint=_start(name)) from None
     if not _alive(pid):
-        raise CloudUnavailable(f"the local cloud {name!r} has died (process {pid})", hint=START_A_CLOUD)
+        raise CloudUnavailable(f"the local cloud {name!r} has died (process {pid})", hint=_start(name))
     if not _on_loopback(endpoint):
         raise CloudUnavailable(
             f"the local cloud {name!r} names {endpoint}, which is not on this host",
@@ -160,8 +165,8 @@ def _on_loopback(endpoint: str) -> bool:
     return _is_address(host) and ip_address(host).is_loopback
 
 
-def _silent_cloud(directory: Path) -> str:
-    return f"the local cloud {directory.name!r} does not answer"
+def _start(name: str) -> str:
+    return START_A_CLOUD if name == DEFAULT_CLOUD else f"{START_A_CLOUD} --name {name}"
 
 
 def unconfigured_session() -> CoreSession:
@@ -187,7 +192,9 @@ def _local_client(session: boto3.Session, service: str, cloud: Mapping[str, Any]
         aws_secret_access_key=cloud["secret_access_key"],
         aws_session_token=cloud.get("session_token"),
         verify=False,  # plain HTTP on the loopback: there is no certificate to look at
-        config=ClientConfig(proxies={}, retries={"mode": "standard", "total_max_attempts": 2}),
+        config=ClientConfig(
+            proxies={}, retries={"mode": "standard", "total_max_attempts": 2}, read_timeout=LOCAL_READ_TIMEOUT_S
+        ),
     )
 
 
@@ -201,7 +208,7 @@ def _connect_aws(run: str, config: Config, environ: Mapping[str, str], *, told_r
         region = told_region or session.region_name or config.region
         if session.get_credentials() is None:
             raise CloudUnavailable("no AWS credentials were found", hint=GET_CREDENTIALS)
-        translate_errors(session.events, on_silence="AWS does not answer")
+        translate_errors(session.events, on_silence="AWS does not answer", hint=LOOK_AT_THE_NETWORK)
         clients = {service: _aws_client(session, service, region, environ) for service in SERVICES}
         account = _identified(clients)
     except (exceptions.BotoCoreError, OSError, ValueError) as error:
@@ -351,7 +358,7 @@ _NO_CREDENTIALS = (
 )
 
 
-def translate_errors(events: Any, *, on_silence: str) -> None:
+def translate_errors(events: Any, *, on_silence: str, hint: str) -> None:
     """Make every client of this session raise the project's errors in place of botocore's."""
 
     def keep_parameters(params: Any, context: dict[str, Any], **_: Any) -> None:
@@ -362,7 +369,7 @@ def translate_errors(events: Any, *, on_silence: str) -> None:
             raise translated(parsed, model.name, context.get("mglab_parameters") or {})
 
     def unanswered(exception: Exception, **_: Any) -> None:
-        error = _unavailable(exception, on_silence)
+        error = _unavailable(exception, on_silence, hint)
         if error is not None:
             raise error from None
 
@@ -403,7 +410,7 @@ def _resource(text: str, parameters: Mapping[str, Any]) -> str:
     return next((value for value in asked if isinstance(value, str)), "")
 
 
-def _unavailable(exception: Exception, on_silence: str) -> LabError | None:
+def _unavailable(exception: Exception, on_silence: str, hint: str) -> LabError | None:
     """Turn silence, babble or missing credentials into CloudUnavailable; anything else stays what it is."""
     if isinstance(exception, _NO_CREDENTIALS):
         return CloudUnavailable(f"no usable AWS credentials: {exception}", hint=GET_CREDENTIALS)
@@ -412,6 +419,5 @@ def _unavailable(exception: Exception, on_silence: str) -> LabError | None:
             f"the answer is not AWS's language: {exception}", hint="run the cell again; see the cloud's log"
         )
     if isinstance(exception, _SILENCE):
-        hint = START_A_CLOUD if "local" in on_silence else "look at the network connection, then run the cell again"
         return CloudUnavailable(f"{on_silence}: {exception}", hint=hint)
     return None

@@ -83,6 +83,7 @@ def serve(options: argparse.Namespace) -> None:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     _log_file(options.directory)
     statefile.hold(options.directory)
+    _forget_the_users_aws()
     from mglab.localcloud import daemon  # slow to load: from before it on, ``down`` finds us by the lock
 
     daemon.serve(
@@ -95,6 +96,14 @@ def serve(options: argparse.Namespace) -> None:
             idle_stop_s=options.idle_stop_s,
         )
     )
+
+
+def _forget_the_users_aws() -> None:
+    """Take away the variables and files that SDKs read unasked: none of it is meant for the control plane."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "BOTO_", "MOTO_")):
+            del os.environ[name]
+    os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 
 
 def _spawn(options: argparse.Namespace, log: Path) -> subprocess.Popen[bytes]:

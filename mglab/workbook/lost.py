@@ -1,7 +1,7 @@
 """What a local cloud that is gone has taken along: all that was in it, since none survives its supervisor.
 
-So the teardown of a run whose cloud died has nothing to remove. What is left to do is to tell the ledger, in the
-lab time that the cloud's clock would show by now.
+So the teardown of a run whose cloud died has nothing to remove, and a run that is gone on with after that starts
+from nothing. What is left to do is to tell the ledger.
 """
 
 from __future__ import annotations
@@ -13,19 +13,18 @@ from mglab.clock import Clock, starting_now
 from mglab.ledger import Entry, Ledger, local_place
 
 
-def with_its_cloud(folder: Path, cloud: str, rate: float) -> list[Entry]:
+def with_its_cloud(folder: Path, cloud: str, clock: Clock) -> list[Entry]:
     """File everything that the ledger still calls live in this cloud as removed; gives what that was."""
-    path, place = folder / "ledger.jsonl", local_place(cloud)
-    known = Ledger(path, Clock(), place)
-    ledger = Ledger(path, going_on_after(known.entries(), rate), place)
-    lost = known.live()
+    ledger = Ledger(folder / "ledger.jsonl", clock, local_place(cloud))
+    lost = ledger.live()
     for entry in lost:
         ledger.removed("99", entry.what, entry.key, entry.id, why="it went with its local cloud")
     return lost
 
 
-def going_on_after(entries: list[Entry], rate: float) -> Clock:
-    """Give the clock that dated the last line."""
+def clock_of(folder: Path, cloud: str, rate: float) -> Clock:
+    """Give the clock of a cloud that is gone: the one that dated the ledger's last line."""
+    entries = Ledger(folder / "ledger.jsonl", Clock(), local_place(cloud)).entries()
     if not entries:
         return starting_now(rate)
     last = entries[-1]

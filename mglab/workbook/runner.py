@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 
 from mglab import config
 from mglab.errors import LabError, OutputsUnwritable, TeardownIncomplete, UsageError
-from mglab.workbook import closing, clouds, cost, execution, guard, plan, state
+from mglab.workbook import closing, clouds, cost, execution, guard, lost, plan, state
 from mglab.workbook.progress import StatusLine
 from mglab.workbook.surroundings import Stop, environment, kernel_settings, lock_of, only_run, scratch_folder, signals
 
@@ -46,6 +46,8 @@ class Options:
     outputs: Path = field(default_factory=lambda: config.outputs_folder(os.environ))
     teardown: Sequence[str] = (sys.executable, "-m", "mglab", "teardown")
     """The command that tears a run down; ``--run`` and ``--backend`` are added."""
+    require_account: Callable[[str], object] = lambda run: None
+    """Raises a LabError when an account cannot be used; asked on AWS, for the run's name, before anything starts."""
 
 
 @dataclass
@@ -62,6 +64,7 @@ class Course:
     line: StatusLine
     record: dict[str, Any]
     stop: Stop
+    began: float = field(default_factory=time.time)
     passed: list[str] = field(default_factory=list)
     error: LabError | None = None
 
@@ -88,8 +91,11 @@ def run(options: Options) -> int:
     name = checked_name(options)
     paths = plan.notebooks(options.notebooks, first=options.first, last=options.last, keep=options.keep)
     steps = plan.steps(paths, options.parameters)
+    if options.backend == "aws":
+        options.require_account(name)
     folder = options.outputs / name
-    with only_run(folder) as held, signals() as stop, scratch_folder() as scratch:
+    words = f"stopping: {'nothing is torn down' if options.keep else 'tearing down first'}"
+    with only_run(folder) as held, signals(words) as stop, scratch_folder() as scratch:
         past = state.past_seconds(sorted(options.outputs.iterdir()), backend=options.backend, rate=_rate(options))
         line = StatusLine([step.name for step in steps], past)
         course = Course(options, name, folder, steps, held, scratch, line, _record(options, name, folder), stop)
@@ -101,12 +107,13 @@ def run(options: Options) -> int:
 
 
 def checked_name(options: Options) -> str:
-    """Give the run's name; refuses a backend or a rate that there is not."""
+    """Give the run's name; refuses a backend or a rate that there is not, and a user without a home."""
     if options.backend not in BACKENDS:
         hint = config.nearest(options.backend, BACKENDS, "backend")
         raise UsageError(f"there is no backend {options.backend!r}", hint=hint)
     if not 1 <= options.rate <= 3600:
         raise UsageError(f"the clock cannot run at rate {options.rate:g}", hint="give 1 to 3600; 60 is usual")
+    config.state_home(os.environ)
     return config.run_name(options.run or datetime.now().strftime("%Y-%m-%d-%H%M%S"), {})
 
 
@@ -147,7 +154,6 @@ def _record(options: Options, name: str, folder: Path) -> dict[str, Any]:
 
 def carry_out(course: Course) -> int:
     """Start, run the notebooks, tear down, build the folio, close; gives the exit code."""
-    began = time.time()
     course.note()
     course.line.say(f"run {course.name}: {len(course.steps)} notebooks, {_where(course.options)}")
     watch = None if course.options.keep else guard.Guard(_duties(course), course.held)
@@ -164,7 +170,7 @@ def carry_out(course: Course) -> int:
     finally:
         code = _torn_down(course, watch)
         course.last_note(status=status, finished=state.now())
-    return _closed(course, code, cost.Stretch(began, time.time()))
+    return _closed(course, code, cost.Stretch(course.began, time.time()))
 
 
 class Interrupted(Exception):
@@ -203,9 +209,19 @@ def _cloud(course: Course, watch: guard.Guard | None) -> Mapping[str, Any]:
         return {}
     if cloud["rate"] != course.options.rate:
         course.line.say(f"the cloud that was kept runs at rate {cloud['rate']:g}, and goes on so")
+    _tell_losses(course, cloud)
     known = {name: cloud[name] for name in ("account", "region", "rate")}
     course.note(cloud=course.cloud_name, **known)
     return cloud
+
+
+def _tell_losses(course: Course, cloud: Mapping[str, Any]) -> None:
+    """Say and file what went with an earlier cloud of this run: one that has only just started is empty."""
+    if cloud["wall_epoch"] < course.began:
+        return
+    gone = lost.with_its_cloud(course.folder, course.cloud_name, clouds.clock_of(cloud))
+    if gone:
+        course.line.say(f"the cloud that was kept is gone, and {len(gone)} resources with it: this one is empty")
 
 
 def _notebooks(course: Course) -> str:
@@ -225,7 +241,7 @@ def _notebooks(course: Course) -> str:
 def _how_to_go_on(course: Course, step: plan.Step) -> str:
     number = step.name[:2]
     if not course.options.keep:
-        return f"it is torn down now: run it again, or with --keep, which lets a failed run go on with --from {number}"
+        return f"then run it again: all is torn down (a run with --keep would go on with --from {number})"
     backend = "" if course.options.backend == "local" else f" --backend {course.options.backend}"
     return f"then go on: python3 -m mglab run --run {course.name}{backend} --keep --from {number}"
 

@@ -27,8 +27,9 @@ ROOM_BYTES = 200_000_000  # notebooks, figures and the instances' trees of a run
 class Stop:
     """Whether the run was told to stop, and by which signal."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_words: str) -> None:
         self.signal = 0
+        self._first_words = first_words
 
     def __call__(self) -> bool:
         return self.signal != 0
@@ -37,7 +38,7 @@ class Stop:
         """Note the first signal; a later one changes nothing."""
         again = self.signal != 0
         self.signal = self.signal or number
-        words = "already tearing down; this ends by itself" if again else "stopping: tearing down first"
+        words = "already stopping; this ends by itself" if again else self._first_words
         os.write(2, f"\nmglab: {words}\n".encode())
 
 
@@ -103,9 +104,9 @@ def _opened_lock(folder: Path) -> IO[str]:
 
 
 @contextlib.contextmanager
-def signals() -> Iterator[Stop]:
+def signals(first_words: str) -> Iterator[Stop]:
     """Let Ctrl-C, SIGTERM and a lost terminal only set a mark; a ``nohup`` run goes on ignoring the last."""
-    stop = Stop()
+    stop = Stop(first_words)
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
@@ -147,7 +148,7 @@ def kernel_settings(scratch: Path) -> dict[str, str]:
     return {
         kernel.LOCK: str(lock_of(scratch)),
         "JUPYTER_PATH": os.pathsep.join(own_path),
-        "JUPYTER_RUNTIME_DIR": str(scratch / "runtime"),
+        **{f"JUPYTER_{name}_DIR": str(scratch / name.lower()) for name in ("RUNTIME", "DATA", "CONFIG")},
         "IPYTHONDIR": str(scratch / "ipython"),  # no profile or start-up file of the user's
     }
 

@@ -195,7 +195,7 @@ def test_a_cloud_that_goes_away_is_said_to_be_away(cloud: Cloud) -> None:
     cloud.server_close()
     with pytest.raises(CloudUnavailable, match="does not answer") as refusal:
         lab.ec2.describe_vpcs()
-    assert "cloud up" in refusal.value.hint
+    assert "control.log" in refusal.value.hint
 
 
 def test_names_are_asked_of_the_clouds_resolver(cloud: Cloud, tmp_path: Path) -> None:
