@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ START_BOUND_S = 60.0
 STOP_BOUND_S = 10.0
 LOOK_S = 0.02
 LOG_TAIL_LINES = 6
+ROOM_BYTES = 20_000_000  # images, instances and logs of a run come to about a tenth
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,6 +50,7 @@ def up(options: argparse.Namespace) -> dict[str, Any]:
     if found:
         return found
     log = _log_file(options.directory)
+    _require_room(options.directory)
     supervisor = _spawn(options, log)
     deadline = time.monotonic() + START_BOUND_S
     while time.monotonic() < deadline:
@@ -163,6 +166,16 @@ def _log_file(directory: Path) -> Path:
             hint="set MGLAB_STATE_HOME to a folder you may write",
         ) from error
     return directory / "log" / "control.log"
+
+
+def _require_room(directory: Path) -> None:
+    """Refuse to start on a full disk, where not even a log could say why nothing works."""
+    free = shutil.disk_usage(directory).free
+    if free < ROOM_BYTES:
+        raise CloudUnavailable(
+            f"only {free / 1e6:.1f} MB are free for {directory}, and a local cloud wants {ROOM_BYTES / 1e6:.0f}",
+            hint="free some space, or set MGLAB_STATE_HOME to a folder that has it",
+        )
 
 
 def _tail(log: Path) -> str:

@@ -55,6 +55,8 @@ def open_lab(folder: Path, backend: str, arguments: Sequence[str]) -> None:
         "JUPYTER_CONFIG_PATH": _first(_overrides(private / "config"), "JUPYTER_CONFIG_PATH"),
     }
     environment.pop("MGLAB_HEADLESS", None)
+    if os.path.expanduser("~") == "~":
+        environment["HOME"] = str(private)  # a user without a home, for whom JupyterLab would not start
     command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", f"--ServerApp.root_dir={folder}"]
     command += ["--LabApp.default_url=/lab/tree/notebooks/00_preflight.ipynb", *arguments]
     if os.geteuid() == 0:

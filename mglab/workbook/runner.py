@@ -23,7 +23,16 @@ from mglab import config
 from mglab.errors import LabError, OutputsUnwritable, TeardownIncomplete, UsageError
 from mglab.workbook import closing, clouds, cost, execution, guard, lost, plan, state
 from mglab.workbook.progress import StatusLine
-from mglab.workbook.surroundings import Stop, environment, kernel_settings, lock_of, only_run, scratch_folder, signals
+from mglab.workbook.surroundings import (
+    Stop,
+    environment,
+    full_disks,
+    kernel_settings,
+    lock_of,
+    only_run,
+    scratch_folder,
+    signals,
+)
 
 DEFAULT_RATE = 60.0
 CELL_LIMIT_S = {"local": 1800, "aws": 5400}
@@ -233,7 +242,8 @@ def _notebooks(course: Course) -> str:
         if outcome.status != "passed":
             course.error = outcome.error
             if outcome.error:
-                outcome.error.hint += f"; {_how_to_go_on(course, step)}"
+                full = full_disks([course.folder, config.state_home(os.environ)])
+                outcome.error.hint = "; ".join([*full, outcome.error.hint, _how_to_go_on(course, step)])
             return outcome.status
     return "passed"
 

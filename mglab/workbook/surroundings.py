@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -21,6 +21,7 @@ from mglab.errors import OutputsUnwritable, UsageError
 from mglab.workbook import kernel, state
 
 LOCK = ".lock"
+LEAST_BYTES = 1_000_000
 ROOM_BYTES = 200_000_000  # notebooks, figures and the instances' trees of a run come to about a tenth
 
 
@@ -101,6 +102,12 @@ def _opened_lock(folder: Path) -> IO[str]:
         words = f"only {free / 1e6:.0f} MB are free for {folder}, and a run wants {ROOM_BYTES / 1e6:.0f}"
         raise OutputsUnwritable(words, hint=state.MAKE_ROOM)
     return file
+
+
+def full_disks(folders: Iterable[Path]) -> list[str]:
+    """Advise to free space for each folder that has none: then that, not what failed for it, is the cause."""
+    free = {folder: shutil.disk_usage(folder).free for folder in folders if folder.exists()}
+    return [f"the disk of {folder} is full: free some space" for folder, room in free.items() if room < LEAST_BYTES]
 
 
 @contextlib.contextmanager
