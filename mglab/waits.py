@@ -91,6 +91,7 @@ def until(
     timeout_s: float,
     interval_s: float,
     is_failed: Callable[[State], bool] | None = None,
+    advice: str = "look at what holds it up",
 ) -> Wait:
     """Look until ``is_done``; raises WaitTimedOut in lab time, CheckFailed on a state that cannot become done.
 
@@ -117,7 +118,7 @@ def until(
         wait = course.ended(outcome)
         _file(lab.ledger, wait)
     line.show(_closing(wait))
-    _raise_unless_done(wait, timeout_s)
+    _raise_unless_done(wait, timeout_s, advice)
     return wait
 
 
@@ -135,13 +136,13 @@ def _verdict(
     return "timed out" if course.is_over(timeout_s) else "waiting"
 
 
-def _raise_unless_done(wait: Wait, timeout_s: float) -> None:
+def _raise_unless_done(wait: Wait, timeout_s: float, advice: str) -> None:
     if wait.outcome == "failed":
         raise CheckFailed(f"{wait.what} came to {wait.state!r}, from which it cannot go on", hint="look at its history")
     if wait.outcome == "timed out":
         raise WaitTimedOut(
             f"{wait.what} was still {wait.state!r} after {duration(wait.seconds)} (limit {duration(timeout_s)})",
-            hint="run the cell again to wait on, or look at what holds it up",
+            hint=f"run the cell again to wait on, or {advice}",
         )
 
 

@@ -84,6 +84,7 @@ def wait_port(lab: Lab, host: str, port: int, *, timeout_s: float = PORT_TIMEOUT
         what=f"port {port} of {host}",
         timeout_s=timeout_s,
         interval_s=5.0,
+        advice="look at the server's console log (images.console(lab, instance)) and at the security group",
     )
 
 

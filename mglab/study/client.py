@@ -25,6 +25,10 @@ YEAR = 2004
 """A year the service knows; which one does not matter to who answers."""
 CLIENT = Path(__file__).resolve().parents[2] / "servers" / "MusicGuruClient.py"
 CLIENT_BOUND_S = 60.0
+WHERE_TO_LOOK = (
+    "look at the server's console log (images.console(lab, instance)), at the security group and, behind a "
+    "balancer, at the targets' health; then run this cell again"
+)
 RESPONDER = re.compile(r"\((\d+\.\d+\.\d+\.\d+)\)\s*$")
 
 
@@ -159,18 +163,22 @@ def run_client(lab: Lab, host: str, *, port: int | None = None, year: int = 0) -
     Raises ServiceUnreachable when it ends without an answer.
     """
     words = [CLIENT.name, host, str(port or lab.config.service_port), str(year)]
-    done = subprocess.run(
-        [sys.executable, str(CLIENT), *words[1:]],
-        env=dict(os.environ) | dict(lab.client_environment),
-        capture_output=True,
-        text=True,
-        timeout=CLIENT_BOUND_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, str(CLIENT), *words[1:]],
+            env=dict(os.environ) | dict(lab.client_environment),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=CLIENT_BOUND_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ServiceUnreachable(f"{CLIENT.name} did not end in {CLIENT_BOUND_S:g} s", hint=WHERE_TO_LOOK) from None
     transcript = f"$ python3 {' '.join(words)}\n{done.stdout}{done.stderr}".rstrip()
     if done.returncode:
         raise ServiceUnreachable(
             f"the client got no answer from {host}:\n{transcript}",
-            hint="look at the targets' health and the security group, then run this cell again",
+            hint=WHERE_TO_LOOK,
         )
     return transcript
