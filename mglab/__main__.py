@@ -20,12 +20,28 @@ def too_old():
     )
 
 
+def open_closed_streams():
+    # type: () -> None
+    """Point standard streams that are closed at nothing; else a file of ours would take their place."""
+    import os
+
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+
+
 def main():
     # type: () -> int
     """Run one command; gives its exit code."""
     if sys.version_info < OLDEST:
         sys.stderr.write(too_old() + "\n")
         return 1
+    open_closed_streams()
     from mglab import bootstrap, cli
 
     if not {"-h", "--help"} & set(sys.argv[1:2]):  # help needs no packages, nor a minute to install them

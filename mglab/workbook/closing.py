@@ -37,11 +37,11 @@ def _what_it_took(folder: Path, took: cost.Stretch, *, is_aws: bool) -> str:
 def ledger(folder: Path) -> list[dict[str, Any]]:
     """Read the ledger's whole lines."""
     try:
-        text = (folder / "ledger.jsonl").read_text("utf-8")
+        text = (folder / "ledger.jsonl").read_bytes()
     except FileNotFoundError:
         return []
     known = []
     for line in text.splitlines():
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError):  # a torn line may even end inside a letter
             known.append(json.loads(line))
-    return known
+    return [one for one in known if isinstance(one, dict)]

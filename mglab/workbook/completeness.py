@@ -52,8 +52,16 @@ def _coverage(section: handout.Section, counted: Counter[str]) -> Coverage:
 
 
 def _counted(folder: Path) -> Counter[str]:
-    steps = (json.loads(path.read_text("utf-8"))["step"] for path in sorted(folder.glob("*.json")))
+    steps = [_step_of(path) for path in sorted(folder.glob("*.json"))]
     return Counter(handout.steps_named(step)[0] for step in steps if handout.steps_named(step))
+
+
+def _step_of(path: Path) -> str:
+    """Read which step a piece of evidence belongs to; none when it was torn by a full disk."""
+    try:
+        return str(json.loads(path.read_bytes())["step"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _written(folder: Path, about: str) -> Written:

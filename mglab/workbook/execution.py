@@ -121,7 +121,7 @@ def _outcome(raised: BaseException, step: Step, target: Path, lock: Path) -> Out
     look = f"look at {target}"
     if isinstance(raised, PapermillExecutionError):
         said, _, advice = str(raised.evalue).partition("\n  next: ")  # our own errors bring their hint along
-        words = f"{step.name}, cell {raised.cell_index + 1}: {raised.ename}: {said}"
+        words = f"{step.name}, cell {raised.cell_index + 1}: {raised.ename}: {said or 'the notebook says more'}"
         return Outcome("failed", NotebookFailed(words, hint=f"{advice}; {look}" if advice else look))
     if isinstance(raised, CellTimeoutError):
         return Outcome("failed", NotebookFailed(f"{step.name}: a cell took too long", hint=look))
@@ -130,8 +130,9 @@ def _outcome(raised: BaseException, step: Step, target: Path, lock: Path) -> Out
     if isinstance(raised, NoSuchKernel | ModuleNotFoundError):
         return Outcome("failed", LabError(f"no Jupyter kernel: {raised}", hint=INSTALL_A_KERNEL))
     if isinstance(raised, RuntimeError) and str(raised).startswith("Kernel "):  # jupyter_client has no kind for it
-        words = kernel.last_words(lock) or str(raised)
-        return Outcome("failed", LabError(f"{step.name}: its kernel did not start: {words}", hint=INSTALL_A_KERNEL))
+        words, died = kernel.last_words(lock) or str(raised), "died" in str(raised)
+        hint = INSTALL_A_KERNEL if died else "see whether this machine is fit: python3 -m mglab doctor"
+        return Outcome("failed", LabError(f"{step.name}: its kernel did not start: {words}", hint=hint))
     if isinstance(raised, OSError):
         full = raised.errno == errno.ENOSPC
         words = "the disk is full" if full else f"{raised.strerror or raised}"

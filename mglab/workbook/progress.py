@@ -24,6 +24,7 @@ class StatusLine:
         self._past = past
         self._stream = stream or sys.stderr
         self._redraws = self._stream.isatty()
+        self._is_read = True
         self._name, self._cell, self._cells, self._began = "", 0, 0, 0.0
 
     def begin(self, name: str, cells: int) -> None:
@@ -73,9 +74,17 @@ class StatusLine:
         return f"  about {short(max(sum(times) - took, 0))} to go"
 
     def _draw(self, text: str, *, end: str, cut: bool = True) -> None:
+        if not self._is_read:
+            return
         if self._redraws:
             width = shutil.get_terminal_size().columns - 1
             text = f"\r\x1b[2K{text[:width] if cut else text}"
+        try:
+            self._print(text, end)
+        except OSError:  # who read this has gone (a closed terminal, a pipe's other end): the run goes on
+            self._is_read = False
+
+    def _print(self, text: str, end: str) -> None:
         try:
             print(text, end=end, file=self._stream, flush=True)
         except UnicodeEncodeError:

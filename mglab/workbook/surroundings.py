@@ -40,7 +40,8 @@ class Stop:
         again = self.signal != 0
         self.signal = self.signal or number
         words = "already stopping; this ends by itself" if again else self._first_words
-        os.write(2, f"\nmglab: {words}\n".encode())
+        with contextlib.suppress(OSError):  # a terminal that was closed cannot be told
+            os.write(2, f"\nmglab: {words}\n".encode())
 
 
 @contextlib.contextmanager
