@@ -61,8 +61,8 @@ _BAD = _words(
     "cancelled stale denied blackhole"
 )
 _WAITING = _words(
-    "initial pending provisioning draining stopping shuttingdown terminating initializing updating creating deleting warming "
-    "inprogress waiting waitingforinstancewarmup"
+    "initial pending provisioning draining stopping shuttingdown terminating initializing updating creating deleting "
+    "warming inprogress waiting waitingforinstancewarmup"
 )
 _ENDED = _words("unused terminated stopped deleted removed detached disabled no none gone skipped")
 _IDENTIFIER = re.compile(r"^(?:[a-z]{1,9}-){1,2}[0-9a-f]{8,17}$")

@@ -80,7 +80,7 @@ class Disturbance:
         return tuple(sample for sample in self.samples if sample.failure)
 
     def until(self, part: str, who: str, *states: str, of: Collection[str] = (), but: Collection[str] = ()) -> Seen:
-        """Say when ``who`` first said one of ``states`` of a subject: one ``of`` these (none: any), ``but`` not those."""
+        """Say when ``who`` first said one of ``states``, of one ``of`` these subjects (none: any) ``but`` those."""
         for event in self.events:
             subject, _, state = event.what.partition(": ")
             meant = (not of or subject in of) and subject not in but
