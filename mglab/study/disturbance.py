@@ -5,7 +5,8 @@ Steps 85 and 86 do something to a running system and ask what happens. Each such
 * before it, one connection is opened through each zone's address and left open;
 * a pulse of clients asks through the balancer's name, from before the act until after all is well again;
 * the group, EC2, the balancer and DNS are asked again and again what they say;
-* what we do ourselves is filed in the ledger, and stands on the same clock;
+* what we do ourselves is filed in the ledger, and stands on the same clock; so does what the group's history and
+  the alarms' history tell of it afterwards, dated by the services themselves;
 * at a moment that the experiment chooses, the connections held open ask their question: did they survive?
 
 A request's times are wall milliseconds, moments are lab time (``client``, ``watch``).
@@ -13,7 +14,6 @@ A request's times are wall milliseconds, moments are lab time (``client``, ``wat
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from datetime import datetime
 from mglab.display import column
 from mglab.session import Lab
 from mglab.steps import balancing, network
-from mglab.study import held
+from mglab.study import accounts, held
 from mglab.study.client import Sample
 from mglab.study.held import HeldOpen, Survival
 from mglab.study.load import pulse
@@ -73,6 +73,14 @@ class Disturbance:
     def felt(self) -> list[Felt]:
         """Count outcomes: answers by responder, failures by kind."""
         return felt(self.samples, self.began)
+
+    def newcomer_answers(self, part: str) -> Seen:
+        """Say when somebody first answered who had not answered before the first act."""
+        known = {sample.responder for sample in self.samples if sample.at < self.began}
+        for sample in self.samples:
+            if sample.answered and sample.responder not in known:
+                return Seen(part, seconds_between(self.began, sample.at), f"client: answered by {sample.responder}")
+        return Seen(part, None, "not seen")
 
     @property
     def failed(self) -> tuple[Sample, ...]:
@@ -150,43 +158,8 @@ def disturb(lab: Lab, name: str, did: str, disturbed: Sequence[str], play: Play,
         began=scene.acts[0].at,
         ended=well_at,
         samples=asked.samples,
-        events=tuple(merge(watch.events, scene.acts, scene.notes)),
+        events=tuple(merge(watch.events, scene.acts, scene.notes, accounts.since(lab, scene.acts[0].at))),
         survivals=tuple(scene.survivals),
-    )
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one experiment cost the clients."""
-
-    event: str = field(metadata=column("Event"))
-    requests: int = field(metadata=column("Requests", "number"))
-    failed: int = field(metadata=column("Failed", "number"))
-    availability: float = field(metadata=column("Answered (%)", "number"))
-    failures_s: float = field(metadata=column("First to last failure (AWS s)", "number"))
-    how: str = field(metadata=column("How requests failed"))
-    survived: str = field(metadata=column("Open connections that survived"))
-    lasted_s: float = field(metadata=column("Until all was well (AWS s)", "number"))
-
-
-def costs(*experiments: Disturbance) -> list[Cost]:
-    """Set experiments side by side: what each cost those who asked, and those who were connected."""
-    return [_cost(one) for one in experiments]
-
-
-def _cost(one: Disturbance) -> Cost:
-    asked, failed = len(one.samples), one.failed
-    kinds = Counter(sample.failure for sample in failed)
-    alive = sum(survival.outcome.startswith("answered") for survival in one.survivals)
-    return Cost(
-        event=one.did,
-        requests=asked,
-        failed=len(failed),
-        availability=round(100 * (asked - len(failed)) / asked, 2) if asked else 0.0,
-        failures_s=seconds_between(failed[0].at, failed[-1].at) if failed else 0.0,
-        how=", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "none did",
-        survived=f"{alive} of {len(one.survivals)}",
-        lasted_s=seconds_between(one.began, one.ended),
     )
 
 

@@ -7,27 +7,25 @@ them (aws-facts 0.1, 1.4). The rule is taken away, the consequences are seen, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mglab import waits
 from mglab.session import Lab
-from mglab.steps import balancing, security
+from mglab.steps import balancing, scaling, security
 from mglab.steps.balancing import TargetHealth
-from mglab.study.client import Sample, ask
+from mglab.study.disturbance import Disturbance, Scene, disturb
 from mglab.study.kept import once
+from mglab.study.watch import settled
 
 VERDICT_TIMEOUT_S = 900.0
-ASKED = 6
+WATCHED_S = 60.0
 
 
 @dataclass(frozen=True)
 class ClosedHealthPort:
-    """Target health and the service's answers while no probe could get through."""
+    """Target health while no probe could get through, and what clients and everybody else saw."""
 
     targets: tuple[TargetHealth, ...]
-    answers: tuple[Sample, ...]
+    seen: Disturbance
 
 
 def close_health_port(lab: Lab) -> ClosedHealthPort:
@@ -36,33 +34,23 @@ def close_health_port(lab: Lab) -> ClosedHealthPort:
 
 
 def _close(lab: Lab) -> ClosedHealthPort:
-    with _closed(lab):
-        _wait_for(lab, "unhealthy")
-        dns_name = balancing.load_balancer(lab).dns_name
-        found = ClosedHealthPort(
-            targets=tuple(balancing.target_health(lab)), answers=tuple(ask(lab, dns_name) for _ in range(ASKED))
-        )
-    _wait_for(lab, "healthy")
-    return found
+    group, port = security.security_group(lab), lab.config.health_port
+    targets: list[TargetHealth] = []
 
+    def play(scene: Scene) -> None:
+        scene.act(f"port {port} closed", lambda: security.revoke(lab, group, port))
+        try:
+            scene.until(
+                lambda seen: set(seen.states("balancer")) == {"unhealthy"}, what="every target unhealthy",
+                timeout_s=VERDICT_TIMEOUT_S,
+            )  # fmt: skip
+            scene.ask_held()
+            targets.extend(balancing.target_health(lab))
+            scene.keep_watching(WATCHED_S, what="whether anybody is served")
+        finally:
+            scene.act(f"port {port} opened", lambda: security.allow(lab, group, port))
+        wanted = scaling.group(lab).desired
+        scene.until(lambda seen: settled(seen, wanted), what="every target healthy", timeout_s=VERDICT_TIMEOUT_S)
 
-@contextmanager
-def _closed(lab: Lab) -> Iterator[None]:
-    """Keep the health port closed for as long as the block lasts; it is opened again whatever happens."""
-    group = security.security_group(lab)
-    security.revoke(lab, group, lab.config.health_port)
-    try:
-        yield
-    finally:
-        security.allow(lab, group, lab.config.health_port)
-
-
-def _wait_for(lab: Lab, verdict: str) -> waits.Wait:
-    return waits.until(
-        lab,
-        lambda: balancing.summary(target.state for target in balancing.target_health(lab)),
-        lambda seen: seen.endswith(f" {verdict}") and "," not in seen,
-        what=f"every target {verdict}",
-        timeout_s=VERDICT_TIMEOUT_S,
-        interval_s=balancing.LOOK_EVERY_S,
-    )
+    seen = disturb(lab, "closed-health-port", "the health port closed, then opened", [], play, step="83")
+    return ClosedHealthPort(tuple(targets), seen)

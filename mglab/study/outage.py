@@ -15,10 +15,9 @@ from mglab.session import Lab
 from mglab.steps import scaling
 from mglab.study.disturbance import Disturbance, Scene, Seen, disturb
 from mglab.study.kept import once
-from mglab.study.watch import GONE, IN_DNS, Watch, settled, short
+from mglab.study.watch import GONE, IN_DNS, LET_GO, Watch, settled, short
 
 HEALED_TIMEOUT_S = 2400.0
-LET_GO = ("unhealthy", "draining", "unused", GONE)
 IN_WORDS = {1: "one instance", 2: "two instances", 3: "three instances"}
 
 
@@ -40,6 +39,7 @@ def durations(outage: Disturbance) -> list[Seen]:
         outage.until("the balancer begins to check it", "balancer", "initial", but=lost),
         outage.until("the balancer calls it healthy", "balancer", "healthy", but=lost),
         outage.until("a zone is in DNS again", "DNS", IN_DNS),
+        outage.newcomer_answers("a client is answered by a newcomer"),
     ]
 
 

@@ -18,6 +18,8 @@ from mglab.study.timeline import Event
 LOOK_EVERY_S = 3.0
 GONE = "no longer listed"
 IN_DNS = "in DNS"
+LET_GO = ("unhealthy", "draining", "unused", GONE)
+"""What the balancer says of a target that it sends nothing new to."""
 Seen = Mapping[tuple[str, str], str]
 """(who says so, short instance id or zone) -> what it says"""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mglab.study import disturbance, growth, kept, load, outage, pattern, plots, silence
+from mglab.study import comparison, growth, kept, load, outage, pattern, plots, silence
 from mglab.study.client import Sample, failure_of, responder_of
 from mglab.study.disturbance import Disturbance
 from mglab.study.held import Survival
@@ -99,9 +99,17 @@ def test_an_outage_says_how_long_each_part_took_and_what_was_not_seen() -> None:
 
 
 def test_what_an_experiment_cost_is_counted_from_its_requests_and_its_open_connections() -> None:
-    (cost,) = disturbance.costs(OUTAGE)
+    (cost,) = comparison.costs(OUTAGE)
     assert (cost.requests, cost.failed, cost.availability, cost.how) == (4, 1, 75.0, "1 timed out")
-    assert (cost.survived, cost.lasted_s) == ("1 of 2", 200.0)
+    assert (cost.survived, cost.lasted_s, cost.lost_s) == ("1 of 2", 200.0, 50.0)
+    assert cost.budget == pytest.approx(100 * 50 / 2592, abs=0.01)
+
+
+def test_who_noticed_and_when_is_read_from_what_each_said() -> None:
+    (told,) = comparison.recoveries(OUTAGE)
+    assert (told.first_failure_s, told.last_failure_s) == (2.0, 2.0)
+    assert (told.group_s, told.launch_s, told.in_service_s, told.healthy_s) == (31.0, 32.0, 50.0, 140.0)
+    assert told.balancer_s is None
 
 
 QUIET = Disturbance(
