@@ -124,7 +124,7 @@ def test_test_hands_the_rest_to_pytest(words: str, called: list[str], monkeypatc
 def test_cloud_env_can_be_evaluated_by_a_shell(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(clouds, "ask", lambda verb, name, rate: CLOUD)
+    monkeypatch.setattr(clouds, "ask", lambda *_: CLOUD)
     assert cli.main(["cloud", "env"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert "export AWS_ENDPOINT_URL=http://127.0.0.1:4000" in said
@@ -133,7 +133,7 @@ def test_cloud_env_can_be_evaluated_by_a_shell(
 
 
 def test_cloud_status_shows_no_secret(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(clouds, "ask", lambda verb, name, rate: CLOUD)
+    monkeypatch.setattr(clouds, "ask", lambda *_: CLOUD)
     assert cli.main(["cloud", "status", "--json"]) == 0
     assert "secret" not in str(json.loads(capsys.readouterr().out))
 
@@ -141,6 +141,6 @@ def test_cloud_status_shows_no_secret(monkeypatch: pytest.MonkeyPatch, capsys: p
 def test_a_cloud_that_is_down_is_exit_code_4(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(clouds, "ask", lambda verb, name, rate: None)
+    monkeypatch.setattr(clouds, "ask", lambda *_: None)
     assert cli.main(["cloud", "status", "--name", "x"]) == 4
     assert "python3 -m mglab cloud up --name x" in capsys.readouterr().err
