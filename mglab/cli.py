@@ -283,7 +283,9 @@ def _about_cloud(cloud: dict[str, Any] | None, name: str, backend: str) -> str:
 
     if backend == "aws":
         return "on your AWS account now:"
-    return f"cloud {name}: " + (f"running at rate {cloud['rate']:g}{clouds.knobs_in_words(cloud)}; in it now:" if cloud else "not running")
+    if not cloud:
+        return f"cloud {name}: not running"
+    return f"cloud {name}: running at rate {cloud['rate']:g}{clouds.knobs_in_words(cloud)}; in it now:"
 
 
 def teardown(options: argparse.Namespace) -> int:

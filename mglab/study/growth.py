@@ -70,11 +70,12 @@ def shrink(lab: Lab) -> scaling.Group:
     group = scaling.group(lab)
     if (group.minimum, group.desired) != (limits.minimum, limits.desired):
         scaling.set_limits(lab, minimum=limits.minimum, desired=limits.desired)
-    Watch(lab).until(lambda seen: _settled(seen, limits.desired), what="the group shrinks", timeout_s=SHRUNK_TIMEOUT_S)
+    Watch(lab).until(lambda seen: settled(seen, limits.desired), what="the group shrinks", timeout_s=SHRUNK_TIMEOUT_S)
     return scaling.group(lab)
 
 
-def _settled(watch: Watch, wanted: int) -> bool:
+def settled(watch: Watch, wanted: int) -> bool:
+    """Say whether the group holds just so many instances, all of them in service and healthy."""
     return watch.states("group") == ["InService"] * wanted and watch.states("balancer") == ["healthy"] * wanted
 
 

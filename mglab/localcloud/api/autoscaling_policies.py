@@ -144,7 +144,7 @@ def _load(group: Group, policy: Policy, metric: float, at: float) -> Load:
 
 
 def warming(cloud: Cloud, at: float) -> set[str]:
-    """Name the instances that were still warming up: they are left out of their group's average (aws-facts 2.1, 2.6)."""
+    """Name the instances that were still warming up: their group's averages leave them out (aws-facts 2.1, 2.6)."""
     return {
         member.instance_id
         for group in cloud.state.groups.values()
