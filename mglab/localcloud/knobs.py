@@ -8,12 +8,16 @@ as the sources do (the shares beside each use), so 0 means at once.
     mglab cloud knobs                                    list them
     mglab cloud up --knob publication_delay_s=0          start a cloud with another value
 
-``core_share`` alone is about this machine, not about AWS. A ``t2.micro`` may burn 10 % of a vCPU for as long as
-it likes (its baseline; more costs credits), so its 100 % is a tenth of a host core here. That is also what makes the
-lab's own load enough: answering one request costs MusicGuruServer.py 0.65-0.77 ms of CPU (100-400 requests/s through
-the balancer, two shared cores of 2026), so two instances are at half their share from 140 requests/s on and at the
-whole of it from 280, for which the host spends three tenths of its two cores, client and balancer included. Idle, the
-health checks cost an instance 0.3 ms/s: 0.3 %. Bursts of credits are left out.
+``core_share`` alone is about this machine, not about AWS. A ``t2.micro`` may burn 10 % of a vCPU for as long as it
+likes (its baseline; more costs credits), so 100 % of an instance is about a tenth of a host core here; how much exactly
+follows from what a request costs MusicGuruServer.py (two shared cores of 2026, through the balancer): 1.0 ms of CPU at
+4 requests a second, 0.7 at 100, 0.5 at 200, 0.4 at 300, for a busy server takes several at a time, and 0.26 on a host
+that seven times as many processes want. With 0.08 of a core
+  * the health checks alone, 0.3 ms a second, show as 0.4 %;
+  * an experiment's pulse of 20 requests a second, all on one instance, as 25 %: far from alarming at 50 %;
+  * 300 requests a second, on two instances, as 79 %, and what a host so busy lets through, 350, as 56 %;
+  * 100 % is reached at about 400 requests a second, for which client, balancer and servers take 0.7 cores together.
+Credits, and bursts above the baseline, are left out.
 """
 
 from __future__ import annotations
@@ -43,7 +47,7 @@ class Knobs:
 
     publication_delay_s: float = _seconds(90.0, "4.4, 7", "from the end of a minute to its datapoints being seen")
     core_share: float = _knob(
-        0.1, "of a host core", "4.3; t2.micro's baseline", "what an instance's CPU at 100 % burns here", least=0.001,
+        0.08, "of a host core", "4.3; t2.micro's baseline", "what an instance's CPU at 100 % burns here", least=0.001,
         most=64.0,
     )  # fmt: skip
     alarm_low_factor: float = _knob(

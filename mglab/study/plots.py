@@ -183,6 +183,7 @@ def _time_axis(ax: Axes) -> None:
     locator = AutoDateLocator(minticks=3, maxticks=8)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.xaxis.get_offset_text().set_fontsize(8)
     ax.set_xlabel("lab time (UTC)", fontsize=8)
 
 
@@ -199,7 +200,7 @@ def surge(seen: Surge, *, title: str) -> Figure:
     sizes.set_ylabel("instances", fontsize=8)
     sizes.set_ylim(0, max((n for _, n in (*seen.told.desired, *seen.told.in_service)), default=1) + 0.6)
     sizes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    sizes.legend(fontsize=7, loc="lower right", frameon=False, ncols=2)
+    _legend(sizes, "lower right")
     _mark(axes, _surge_marks(seen))
     load.set_title(title, fontsize=9, loc="left", pad=22)
     _time_axis(sizes)
@@ -244,7 +245,15 @@ def _draw_average(ax: Axes, told: Told) -> None:
         ax.axhline(alarm.threshold, color=colour, linestyle=dashes, linewidth=1, label=label)
     ax.set_ylim(0, 105)
     ax.set_ylabel("group's CPU (%)", fontsize=8)
-    ax.legend(fontsize=7, loc="upper right", frameon=False, ncols=3)
+    _legend(ax, "upper right")
+
+
+def _legend(ax: Axes, where: str) -> None:
+    """Name the lines, or say that there is none."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize=7, loc=where, frameon=False, ncols=3)
+    else:
+        ax.annotate("no data points", (0.5, 0.5), xycoords="axes fraction", ha="center", fontsize=8, color=QUIET)
 
 
 def _draw_alarms(ax: Axes, seen: Surge) -> None:

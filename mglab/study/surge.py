@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     import pandas
 
 REQUESTS_PER_S = 300.0
-"""Half as much again as it takes on the local cloud, on the host that its ``core_share`` was measured on."""
-MOST_REQUESTS_PER_S = 1000.0
+"""Half as much again as it takes on the local cloud, on the host that its share of a core was measured on."""
+MOST_REQUESTS_PER_S = 1500.0
 RAISED_BY = 1.5
 FEELING_INTERVAL_S = 0.2
 LOOK_EVERY_S = 15.0
-FIRED_TIMEOUT_S = 2400.0
+FIRED_TIMEOUT_S = 3000.0
 ANSWERED_TIMEOUT_S = 1200.0
 BACK_TIMEOUT_S = 3600.0
 PUBLISHED_TIMEOUT_S = 900.0

@@ -45,7 +45,7 @@ def test_a_running_cloud_says_where_it_is_not_as_asked() -> None:
     assert difference({}, DEFAULTS) == ""
     assert difference({"boot_s": 5.0}, turned(["boot_s=5"])) == ""
     assert difference({"boot_s": 5.0}, DEFAULTS) == "boot_s is 5, not 30"
-    assert difference({}, turned(["core_share=0.5"])) == "core_share is 0.1, not 0.5"
+    assert difference({}, turned(["core_share=0.5"])) == "core_share is 0.08, not 0.5"
 
 
 def test_every_knob_names_its_source_and_lies_within_its_limits() -> None:
