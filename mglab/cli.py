@@ -242,7 +242,7 @@ def test_(options: argparse.Namespace) -> int:
 def status(options: argparse.Namespace) -> int:
     """Show a run's record, its cloud, and what is in the account now."""
     from mglab.steps import teardown as steps
-    from mglab.workbook import clouds, runs, state
+    from mglab.workbook import clouds, runs, state, times
 
     folder = runs.that_exists(options.run)
     backend = _backend(runs.backend_of(folder, options.backend))
@@ -251,14 +251,24 @@ def status(options: argparse.Namespace) -> int:
     found = [] if cloud is None else list(steps.inventory(_connected(folder, backend)))
     if options.json:
         shown = clouds.shown(cloud) if cloud else None
-        known = {"run": folder.name, "backend": backend, "record": record, "cloud": shown, "resources": found}
-        return _print_json(known)
+        about = {"run": folder.name, "backend": backend, "record": record, "times": times.spent(record)}
+        return _print_json({**about, "cloud": shown, "resources": found})
     print(f"run {folder.name} on {backend}: {_became(folder, record)}, in {folder}")
     for name, one in record.get("notebooks", {}).items():
-        print(f"  {name:<28} {one.get('status', ''):<12} {one.get('error', '')}")
+        print(f"  {name:<28} {one.get('status', ''):<12} {one.get('error', '')}".rstrip())
+    _print_pieces(record)
+    _print_table(times.spent(record), "")
     print(_about_cloud(cloud, runs.cloud_of(folder), backend))
     _print_table(found, "nothing of this run is there now")
     return 0
+
+
+def _print_pieces(record: dict[str, Any]) -> None:
+    """Say of a run that was done in pieces when, from where to where, and how each ended."""
+    pieces = record.get("pieces", [])
+    for number, one in enumerate(pieces if len(pieces) > 1 else [], 1):
+        reach = f"{one['from'] or 'the first notebook'} to {one['to'] or 'the last'}"
+        print(f"  piece {number}: {one['started']} to {one.get('finished', 'now')}, {reach}: {one.get('status', '')}")
 
 
 def _became(folder: Path, record: dict[str, Any]) -> str:
@@ -278,7 +288,7 @@ def _about_cloud(cloud: dict[str, Any] | None, name: str, backend: str) -> str:
 def teardown(options: argparse.Namespace) -> int:
     """Remove everything of a run."""
     from mglab.steps import teardown as steps
-    from mglab.workbook import runs, surroundings
+    from mglab.workbook import runs, state, surroundings
 
     folder = runs.meant(options.run)
     backend = _backend(runs.backend_of(folder, options.backend))
@@ -289,6 +299,8 @@ def teardown(options: argparse.Namespace) -> int:
     _print_table(steps.teardown(_connected(folder, backend)), "there was nothing to remove")
     if backend == "local":
         _end_own_cloud(folder)
+    if not surroundings.is_going_on(folder):  # the record is the runner's for as long as there is one
+        state.note_teardown(folder)
     return 0
 
 
@@ -301,11 +313,13 @@ def _end_own_cloud(folder: Path) -> None:
 
 
 def _lost_with_its_cloud(folder: Path) -> int:
-    from mglab.workbook import lost, runs, state
+    from mglab.workbook import lost, runs, state, surroundings
 
     cloud = runs.cloud_of(folder)
     clock = lost.clock_of(folder, cloud, float(state.read(folder).get("rate") or 1))
     gone = lost.with_its_cloud(folder, cloud, clock)
+    if not surroundings.is_going_on(folder):
+        state.note_teardown(folder)
     went = f"{len(gone)} resources of the run went with it" if gone else "nothing is left of the run"
     print(f"the local cloud {cloud!r} of run {folder.name} is not running: {went}")
     return 0

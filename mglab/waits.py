@@ -116,7 +116,7 @@ def until(
         raise
     finally:
         wait = course.ended(outcome)
-        _file(lab.ledger, wait)
+        _file(lab.ledger, wait, course.wall_seconds())
     line.show(_closing(wait))
     _raise_unless_done(wait, timeout_s, advice)
     return wait
@@ -169,19 +169,22 @@ class _Course:
 
     def is_over(self, timeout_s: float) -> bool:
         lab_s = (self.clock.now() - self.started).total_seconds()
-        wall_s = self.clock.wall_time() - self.wall_started
-        return lab_s >= timeout_s and wall_s >= min(timeout_s, PATIENCE_FLOOR_WALL_S)
+        return lab_s >= timeout_s and self.wall_seconds() >= min(timeout_s, PATIENCE_FLOOR_WALL_S)
+
+    def wall_seconds(self) -> float:
+        return self.clock.wall_time() - self.wall_started
 
     def ended(self, outcome: str) -> Wait:
         return Wait(self.what, self.started, self.clock.now(), outcome, tuple(self.transitions))
 
 
-def _file(ledger: Ledger, wait: Wait) -> None:
+def _file(ledger: Ledger, wait: Wait, wall_seconds: float) -> None:
     ledger.wait(
         wait.what,
         outcome=wait.outcome,
         started=wait.started.isoformat(),
         seconds=round(wait.seconds, 1),
+        wall_seconds=round(wall_seconds, 3),
         transitions=[{"at": it.at.isoformat(), "after_s": it.after_s, "state": it.state} for it in wait.transitions],
     )
 
