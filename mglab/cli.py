@@ -96,9 +96,7 @@ def read(arguments: list[str]) -> argparse.Namespace:
 def grammar() -> tuple[Parser, dict[str, Parser]]:
     """Make the parser, and give each command's own by name."""
     form = argparse.RawDescriptionHelpFormatter
-    parser = Parser(
-        prog="mglab", description=DESCRIPTION, epilog=EXIT_CODES, formatter_class=form, allow_abbrev=False
-    )
+    parser = Parser(prog="mglab", description=DESCRIPTION, epilog=EXIT_CODES, formatter_class=form, allow_abbrev=False)
     made = parser.add_subparsers(metavar="COMMAND", title="commands")
 
     def command(name: str, act: Callable[[argparse.Namespace], int], says: str, more: str = "") -> Any:
@@ -356,7 +354,8 @@ def check_(options: argparse.Namespace) -> int:
     from mglab.workbook import completeness, plan, runs, state
 
     folder = runs.that_exists(options.run)
-    notebooks = state.read(folder).get("notebooks", {})
+    sequence = plan.notebooks(config.project_folder() / "notebooks")
+    notebooks = {path.stem: {"status": "not run"} for path in sequence} | state.read(folder).get("notebooks", {})
     if options.notebook:
         name = plan.named(options.notebook, [Path(known) for known in notebooks]).name
         print(f"{name}: {notebooks[name].get('status')} {notebooks[name].get('error', '')}".rstrip())

@@ -17,11 +17,11 @@ from mglab.session import Lab
 from mglab.steps import balancing, scaling
 from mglab.study.client import ask
 from mglab.study.kept import once
+from mglab.study.ready import make_ready
 from mglab.study.timeline import Event, merge, seconds_between
 from mglab.study.watch import Watch, short
 
 GROWN_TIMEOUT_S = 1800.0
-SHRUNK_TIMEOUT_S = 1800.0
 LARGER = 3
 """The minimum that step 86 raises to; the sheet's maximum (step 72)."""
 
@@ -66,19 +66,11 @@ def grow(lab: Lab, *, again: bool = False) -> Growth:
 
 def shrink(lab: Lab) -> scaling.Group:
     """Put minimum and desired size back and wait until the surplus instance has drained and gone."""
-    limits = lab.config
-    group = scaling.group(lab)
-    if (group.minimum, group.desired) != (limits.minimum, limits.desired):
-        scaling.set_limits(lab, minimum=limits.minimum, desired=limits.desired)
-    Watch(lab).until(lambda seen: _settled(seen, limits.desired), what="the group shrinks", timeout_s=SHRUNK_TIMEOUT_S)
-    return scaling.group(lab)
-
-
-def _settled(watch: Watch, wanted: int) -> bool:
-    return watch.states("group") == ["InService"] * wanted and watch.states("balancer") == ["healthy"] * wanted
+    return make_ready(lab)
 
 
 def _grow(lab: Lab) -> Growth:
+    make_ready(lab)
     watch = Watch(lab)
     watch.look()
     known = {instance for _, instance in watch.now}

@@ -20,6 +20,7 @@ from mglab.study.kept import once
 
 VERDICT_TIMEOUT_S = 900.0
 ASKED = 6
+CLOSED = "closed health port"
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,25 @@ def _close(lab: Lab) -> ClosedHealthPort:
 def _closed(lab: Lab) -> Iterator[None]:
     """Keep the health port closed for as long as the block lasts; it is opened again whatever happens."""
     group = security.security_group(lab)
-    security.revoke(lab, group, lab.config.health_port)
+    lab.ledger.intent("83", CLOSED, group.group_id)
     try:
+        security.revoke(lab, group, lab.config.health_port)
         yield
     finally:
-        security.allow(lab, group, lab.config.health_port)
+        _open(lab, group)
+
+
+def reopen(lab: Lab) -> None:
+    """Open the health port again if a demonstration that was cut off (a kernel killed) left it closed."""
+    group = security.security_group(lab)
+    told = [it for it in lab.ledger.entries() if (it.what, it.key) == (CLOSED, group.group_id)]
+    if told and told[-1].kind == "intent":
+        _open(lab, group)
+
+
+def _open(lab: Lab, group: security.SecurityGroup) -> None:
+    security.allow(lab, group, lab.config.health_port)
+    lab.ledger.note("83", CLOSED, key=group.group_id, opened=True)
 
 
 def _wait_for(lab: Lab, verdict: str) -> waits.Wait:

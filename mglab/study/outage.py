@@ -17,6 +17,7 @@ from mglab.steps import balancing, scaling
 from mglab.study.client import Sample
 from mglab.study.kept import once
 from mglab.study.load import pulse
+from mglab.study.ready import make_ready
 from mglab.study.timeline import Event, merge, seconds_between
 from mglab.study.watch import Watch, short
 
@@ -97,7 +98,7 @@ def terminate_and_watch(lab: Lab, count: int, *, again: bool = False) -> Outage:
 
 
 def _terminate(lab: Lab, count: int) -> Outage:
-    watch, wanted = Watch(lab), scaling.group(lab).desired
+    watch, wanted = Watch(lab), make_ready(lab).desired
     watch.look()
     before = [Event(event.at, event.lane, event.what) for event in watch.events]
     victims = tuple(member.instance_id for member in scaling.instances(lab)[:count])

@@ -202,7 +202,7 @@ def carry_out(course: Course) -> int:
     finally:
         code = _torn_down(course, watch)
         course.record["pieces"][-1].update(status=status, finished=state.now())
-        course.last_note(status=status, finished=state.now())
+        course.last_note(status=_of_the_whole(course, status), finished=state.now())
     return _closed(course, code, cost.Stretch(course.began, time.time()))
 
 
@@ -261,6 +261,12 @@ def _tell_losses(course: Course, cloud: Mapping[str, Any]) -> None:
         course.line.say(f"the cloud that was kept is gone, and {len(gone)} resources with it: this one is empty")
 
 
+def _of_the_whole(course: Course, status: str) -> str:
+    """Say what became of a run whose last piece ended like this: notebooks of earlier pieces count as well."""
+    all_passed = all(one["status"] == "passed" for one in course.record["notebooks"].values())
+    return status if all_passed or status != "passed" else state.INCOMPLETE
+
+
 def _notebooks(course: Course) -> str:
     """Run the notebooks until one does not pass; gives what became of the run."""
     for step in course.steps:
@@ -290,8 +296,8 @@ def _how_to_go_on(course: Course, step: plan.Step) -> str:
 def _notebook(course: Course, step: plan.Step) -> execution.Outcome:
     cells = execution.cell_count(step)
     entry: dict[str, Any] = {"status": "running", "started": state.now(), "parameters": dict(step.parameters)}
-    course.record["notebooks"][step.name] = entry
-    course.note()
+    notebooks = {**course.record["notebooks"], step.name: entry}
+    course.note(notebooks=dict(sorted(notebooks.items())))
     course.line.begin(step.name, cells)
     began, target = time.time(), course.folder / "notebooks" / step.source.name
     outcome = execution.execute(

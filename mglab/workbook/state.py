@@ -2,8 +2,8 @@
 
 One owner, the runner; when that is killed, its guard writes the last word. Readers (the folio, ``status``, the
 next run's estimate) see a whole file or the one before it. Times are ISO 8601; ``started`` and ``finished`` are
-wall time, ``*_lab`` the lab's. Statuses: running, passed, failed, interrupted, killed. Standard library only,
-because the guard reads it too.
+wall time, ``*_lab`` the lab's. Statuses: running, passed, incomplete (the last piece passed, a notebook before it
+did not), failed, interrupted, killed. Standard library only, because the guard reads it too.
 
 A run with ``--keep`` may be done in pieces. Each piece has its place in ``pieces``; the notebooks, the parameters
 and the start belong to the run as a whole. Once all is torn down, the next run of that name begins anew: what
@@ -24,6 +24,7 @@ from mglab.errors import OutputsUnwritable
 
 FILE = "run.json"
 TORN_DOWN = "torn down"
+INCOMPLETE = "incomplete"
 MAKE_ROOM = "free space or make the folder writable, or name another: MGLAB_OUTPUTS=FOLDER"
 
 

@@ -132,7 +132,7 @@ def test_the_closing_lines_say_here_and_there(tmp_path: Path) -> None:
     made = {"kind": "made", "what": "load-balancer", "id": "a", "wall": 100.0, "at": "2026-01-01T00:00:00+00:00"}
     waited = {"kind": "wait", "seconds": 3000.0, "wall": 150.0, "at": "2026-01-01T00:50:00+00:00"}
     (tmp_path / "ledger.jsonl").write_text("\n".join(map(json.dumps, (made, waited))) + '\n{"torn')
-    record = {"run": "x", "backend": "local", "pdf": "Project3partA.pdf", "keep": True}
+    record = {"run": "x", "backend": "local", "pdf": "Project3partA.pdf", "teardown": "kept"}
     said = list(closing.lines(tmp_path, record, cost.Stretch(90, 190)))
     assert said[0] == f"PDF: {tmp_path / 'Project3partA.pdf'}"
     there = "on AWS it would have taken about 50 min 50 s and cost about US$ 0.03"
