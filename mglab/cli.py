@@ -112,7 +112,7 @@ def grammar() -> tuple[Parser, dict[str, Parser]]:
     lab.add_argument("--author", default="", help="whose folio it is")
     lab.set_defaults(rest=[])
     test = command("test", test_, "run the project's tests", TEST_HELP)
-    test.add_argument("--all", action="store_true", help="also the conformance and browser tests")
+    test.add_argument("--all", action="store_true", help="also the conformance and browser tests, and two whole runs at two rates")
     test.set_defaults(rest=[])
     _json(_about(command("status", status, "show what a run has made, and what is there now")))
     _about(command("teardown", teardown, "remove everything that a run made; twice does no harm"))
@@ -186,6 +186,7 @@ TEST_HELP = """\
 Everything else goes to pytest:
 
   mglab test                      pure, local and notebook tests: one whole run among them
+  mglab test --all                also the slow ones: the whole run at rates 20 and 60 must go alike
   mglab test tests/pure -k cost   only some"""
 PDF_HELP = "Needs no cloud: it reads the notebooks, the evidence, your commentary/ and your screenshots/."
 CLOUD_HELP = """\
@@ -230,7 +231,7 @@ def lab_(options: argparse.Namespace) -> int:
 
 def test_(options: argparse.Namespace) -> int:
     """Run pytest on the project's tests, or on what the rest of the command line names."""
-    places = ["pure", "local", "notebooks", *(("conformance", "browser") if options.all else ())]
+    places = ["pure", "local", "notebooks", *(("conformance", "browser", "rates") if options.all else ())]
     folder = config.project_folder()
     given = any((folder / word.split("::")[0]).exists() for word in options.rest if not word.startswith("-"))
     paths = [] if given else [f"tests/{place}" for place in places if (folder / "tests" / place).is_dir()]

@@ -17,8 +17,8 @@ READY_TIMEOUT_S = 2400.0
 
 def make_ready(lab: Lab) -> scaling.Group:
     """Put back what an interrupted experiment left, and wait until the group is whole and every target healthy."""
-    health_port.reopen(lab)
     wanted = scaling.put_limits_back(lab).desired
+    health_port.reopen(lab)
     Watch(lab).until(lambda seen: is_whole(seen, wanted), what="the group is whole", timeout_s=READY_TIMEOUT_S)
     scaling.file_members(lab)
     return scaling.group(lab)

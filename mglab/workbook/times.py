@@ -119,9 +119,10 @@ def in_short(record: Mapping[str, Any]) -> str:
     rows = spent(record)
     if not rows:
         return ""
-    whole = rows[-1]
+    whole, pieces = rows[-1], len(record.get("pieces", ()))
+    of = f" in {pieces} pieces" if pieces > 1 else ""
     return (
-        f"Where {duration(whole.wall_s)} went: kernels and imports {whole.kernel_s:.0f} s, waiting "
+        f"Where {duration(whole.wall_s)}{of} went: kernels and imports {whole.kernel_s:.0f} s, waiting "
         f"{whole.waiting_s:.0f} s (AWS time: {duration(whole.aws_waited_s)}), the rest {whole.rest_s:.0f} s; "
         f"by notebook: python3 -m mglab status --run {record.get('run', '')}"
     )
