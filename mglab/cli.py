@@ -112,7 +112,7 @@ def grammar() -> tuple[Parser, dict[str, Parser]]:
     lab.add_argument("--author", default="", help="whose folio it is")
     lab.set_defaults(rest=[])
     test = command("test", test_, "run the project's tests", TEST_HELP)
-    test.add_argument("--all", action="store_true", help="also the conformance and browser tests, and two whole runs at two rates")
+    test.add_argument("--all", action="store_true", help="also the slow ones: conformance, browser, two whole runs")
     test.set_defaults(rest=[])
     _json(_about(command("status", status, "show what a run has made, and what is there now")))
     _about(command("teardown", teardown, "remove everything that a run made; twice does no harm"))
