@@ -54,15 +54,15 @@ _ACRONYMS = {
 }
 _GOOD = _words(
     "healthy running available active inservice ok passed pass successful succeeded completed complete "
-    "attached associated enabled true yes done reachable made found opened"
+    "attached associated enabled true yes done reachable made found opened indns"
 )
 _BAD = _words(
     "unhealthy failed fail error impaired timeout timedout refused unreachable alarm insufficient missing false "
     "cancelled stale denied blackhole"
 )
 _WAITING = _words(
-    "initial pending provisioning draining stopping shuttingdown initializing updating creating deleting warming "
-    "inprogress waiting waitingforinstancewarmup"
+    "initial pending provisioning draining stopping shuttingdown terminating initializing updating creating deleting "
+    "warming inprogress waiting waitingforinstancewarmup"
 )
 _ENDED = _words("unused terminated stopped deleted removed detached disabled no none gone skipped")
 _IDENTIFIER = re.compile(r"^(?:[a-z]{1,9}-){1,2}[0-9a-f]{8,17}$")

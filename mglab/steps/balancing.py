@@ -8,6 +8,7 @@ are ``unused`` (aws-facts 1.6). Names are unique in a region, and a name that is
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -193,6 +194,22 @@ def wait_healthy(lab: Lab, count: int | None = None, *, timeout_s: float = HEALT
         timeout_s=timeout_s,
         interval_s=LOOK_EVERY_S,
     )
+
+
+def deregister(lab: Lab, instance_id: str) -> None:
+    """Take one target off in good order: no new connections, those that are open go on (step 85)."""
+    _change_target(lab, instance_id, lab.elbv2.deregister_targets, "deregistered")
+
+
+def register(lab: Lab, instance_id: str) -> None:
+    """Register an instance with the target group by hand; its group does not do it a second time (step 85)."""
+    _change_target(lab, instance_id, lab.elbv2.register_targets, "registered")
+
+
+def _change_target(lab: Lab, instance_id: str, change: Callable[..., object], did: str) -> None:
+    arn = target_group(lab).arn
+    change(TargetGroupArn=arn, Targets=[{"Id": instance_id}])
+    lab.ledger.note("85", "target", key=instance_id, id=arn, did=did)
 
 
 # -- what is there -----------------------------------------------------------------------------------------

@@ -236,13 +236,25 @@ def put_limits_back(lab: Lab) -> Group:
 
 def terminate_instance(lab: Lab, instance_id: str) -> Instance:
     """Terminate one member by EC2, as step 85 does in the console: the group is not told."""
-    if instance_id not in {member.instance_id for member in instances(lab)}:
-        raise UsageError(
-            f"instance {instance_id} is not in group {lab.config.group_name}",
-            hint="choose one of: " + (", ".join(it.instance_id for it in instances(lab)) or "(it has none)"),
-        )
+    _require_member(lab, instance_id)
     chosen = described(lab, having("instance-id", instance_id))
     return ec2_instances.terminate(lab, *chosen)[0]
+
+
+def reboot_instance(lab: Lab, instance_id: str) -> None:
+    """Reboot one member by EC2: its address stays, and ``run.sh`` starts its servers again (step 85)."""
+    _require_member(lab, instance_id)
+    lab.ec2.reboot_instances(InstanceIds=[instance_id])
+    lab.ledger.note("85", "instance", key=instance_id, did="rebooted")
+
+
+def _require_member(lab: Lab, instance_id: str) -> None:
+    members = [member.instance_id for member in instances(lab)]
+    if instance_id not in members:
+        raise UsageError(
+            f"instance {instance_id} is not in group {lab.config.group_name}",
+            hint="choose one of: " + (", ".join(members) or "(it has none)"),
+        )
 
 
 # -- what is there -----------------------------------------------------------------------------------------

@@ -15,15 +15,17 @@ from datetime import datetime
 from mglab.display import column
 from mglab.session import Lab
 from mglab.steps import balancing, scaling
-from mglab.study.client import ask
-from mglab.study.kept import once
-from mglab.study.ready import make_ready
-from mglab.study.timeline import Event, merge, seconds_between
+from mglab.study.client import Sample, answers
+from mglab.study.disturbance import US, Felt, Scene, disturb, felt
+from mglab.study.ready import make_ready, staged
+from mglab.study.timeline import Event, seconds_between
 from mglab.study.watch import Watch, short
 
 GROWN_TIMEOUT_S = 1800.0
 LARGER = 3
 """The minimum that step 86 raises to; the sheet's maximum (step 72)."""
+RAISED = f"minimum raised to {LARGER}"
+CLIENT, DIRECT, BALANCED = "client", "answers at its own address", "answers through the balancer"
 
 MODELLED = {
     "decide and launch": "modelled (aws-facts 2.4: decision to launch)",
@@ -52,6 +54,13 @@ class Growth:
     newcomer: str
     events: tuple[Event, ...]
     stages: tuple[Stage, ...]
+    samples: tuple[Sample, ...]
+    """The pulse that ran through it."""
+
+    @property
+    def felt(self) -> list[Felt]:
+        """Count what the clients met meanwhile: growing should cost nobody anything."""
+        return felt(self.samples, self.events[0].at)
 
     @property
     def bands(self) -> list[tuple[str, float, str]]:
@@ -61,47 +70,43 @@ class Growth:
 
 def grow(lab: Lab, *, again: bool = False) -> Growth:
     """Raise the minimum to three and follow the newcomer to its first answer; done once a run (step 86)."""
-    return once(lab, "grow", Growth, lambda: _grow(lab), again=again)
+    return staged(lab, "grow", Growth, lambda: _grow(lab), again=again)
 
 
 def shrink(lab: Lab) -> scaling.Group:
-    """Put minimum and desired size back and wait until the surplus instance has drained and gone."""
+    """Put the sizes back and wait until the surplus instance has drained and gone."""
     return make_ready(lab)
 
 
 def _grow(lab: Lab) -> Growth:
-    make_ready(lab)
-    watch = Watch(lab)
-    watch.look()
-    known = {instance for _, instance in watch.now}
-    asked_at = lab.clock.now()
-    scaling.set_limits(lab, minimum=LARGER)
-    served_at, answered_at, newcomer = _follow(lab, watch, known)
+    known = {short(member.instance_id) for member in scaling.instances(lab)}
+
+    def play(scene: Scene) -> None:
+        scene.act(RAISED, lambda: scaling.set_limits(lab, minimum=LARGER))
+        scene.until(lambda seen: bool(_new(seen, known)), what="a new instance", timeout_s=GROWN_TIMEOUT_S)
+        _follow(scene, _new(scene.watch, known))
+
+    seen = disturb(lab, "grow", RAISED, [], play, step="86")
     scaling.file_members(lab)
-    ours = [
-        Event(asked_at, "us", f"minimum raised to {LARGER}"),
-        Event(served_at, "client", f"{newcomer}: answers at its own address"),
-        Event(answered_at, "client", f"{newcomer}: answers through the balancer"),
-    ]
-    events = tuple(event for event in merge(ours, watch.events) if event.at >= asked_at)
-    return Growth(newcomer, events, _stages(lab, events, newcomer, asked_at, served_at, answered_at))
+    newcomer = next(event.what.partition(": ")[0] for event in seen.events if event.lane == CLIENT)
+    events = tuple(event for event in seen.events if event.at >= seen.began)
+    return Growth(newcomer, events, _stages(lab, events, newcomer), seen.samples)
 
 
-def _follow(lab: Lab, watch: Watch, known: set[str]) -> tuple[datetime, datetime, str]:
-    """Watch the newcomer until it answers directly, is healthy, and answers through the balancer."""
-    watch.until(lambda seen: bool(_new(seen, known)), what="a new instance", timeout_s=GROWN_TIMEOUT_S)
-    newcomer = _new(watch, known)
-    watch.until(lambda _: _answers_directly(lab, newcomer), what=f"{newcomer} serves", timeout_s=GROWN_TIMEOUT_S)
-    served_at = lab.clock.now()
-    watch.until(
+def _follow(scene: Scene, newcomer: str) -> None:
+    """Watch the newcomer until it answers at its own address, is healthy, and answers through the balancer."""
+    lab = scene.lab
+    scene.until(lambda _: _answers_directly(lab, newcomer), what=f"{newcomer} serves", timeout_s=GROWN_TIMEOUT_S)
+    scene.note(CLIENT, f"{newcomer}: {DIRECT}")
+    scene.until(
         lambda seen: seen.now.get(("balancer", newcomer)) == "healthy", what=f"{newcomer} is healthy",
         timeout_s=GROWN_TIMEOUT_S,
     )  # fmt: skip
     address, dns_name = _member(lab, newcomer).private_address, balancing.load_balancer(lab).dns_name
-    watch.until(
-        lambda _: ask(lab, dns_name).responder == address, what=f"{newcomer} answers", timeout_s=GROWN_TIMEOUT_S
+    scene.until(
+        lambda _: answers(lab, dns_name).responder == address, what=f"{newcomer} answers", timeout_s=GROWN_TIMEOUT_S
     )
-    return served_at, lab.clock.now(), newcomer
+    scene.note(CLIENT, f"{newcomer}: {BALANCED}")
 
 
 def _new(watch: Watch, known: set[str]) -> str:
@@ -114,21 +119,19 @@ def _member(lab: Lab, newcomer: str) -> scaling.Member:
 
 def _answers_directly(lab: Lab, newcomer: str) -> bool:
     address = _member(lab, newcomer).public_address
-    return bool(address) and ask(lab, address).answered
+    return bool(address) and answers(lab, address).answered
 
 
-def _stages(
-    lab: Lab, events: Sequence[Event], newcomer: str, asked_at: datetime, served_at: datetime, answered_at: datetime
-) -> tuple[Stage, ...]:
+def _stages(lab: Lab, events: Sequence[Event], newcomer: str) -> tuple[Stage, ...]:
     """Cut the time from the request to the first answer where something was seen to change."""
     marks = [
         ("decide and launch", _seen(events, "group", newcomer, "Pending")),
         ("pending", _seen(events, "EC2", newcomer, "running")),
-        ("boot until the service answers", served_at),
+        ("boot until the service answers", _seen(events, CLIENT, newcomer, DIRECT)),
         ("register and pass the first check", _seen(events, "balancer", newcomer, "healthy")),
-        ("first answer through the balancer", answered_at),
+        ("first answer through the balancer", _seen(events, CLIENT, newcomer, BALANCED)),
     ]
-    stages, began = [], asked_at
+    stages, began = [], next(event.at for event in events if event.lane == US)
     for stage, ended in marks:
         if ended is not None and ended > began:
             kind = MODELLED[stage] if lab.backend == "local" else "measured"

@@ -22,8 +22,10 @@ from typing import Any
 
 _CHANCE = re.compile(r"\b(i-[0-9a-f…]+|\d+\.\d+\.\d+\.\d+)(?!\w)")
 _UNIFORM = re.compile(r"(?:\d+ )?([A-Za-z][A-Za-z ()-]*)")
-LANES_OF_DEEDS = ("us", "client")
-"""Lanes that hold what was done or felt, each a moment: not states that last."""
+LANES_OF_STATES = ("group", "EC2", "balancer", "checks", "DNS", "activity")
+"""Lanes that hold states that last; what was done and felt are moments."""
+HISTORY_BLIND_S = 1.0
+"""The group's own history is dated by the group, not by a look."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,14 @@ def of_run(run: str, ledger: Sequence[Mapping[str, Any]], kept: Mapping[str, Map
 
 
 def events_of(experiment: Mapping[str, Any]) -> list[tuple[datetime, str, str]]:
-    """Read an experiment's events: moment, lane and words."""
-    events = experiment.get("result", {}).get("events", ())
-    return [(datetime.fromisoformat(one["at"]), one["lane"], one["what"]) for one in events]
+    """Read an experiment's events, wherever in its result they stand: moment, lane and words."""
+    found = []
+    for name, value in experiment.items():
+        if isinstance(value, Mapping):
+            found += events_of(value)
+        elif name == "events":
+            found += [(datetime.fromisoformat(one["at"]), one["lane"], one["what"]) for one in value]
+    return found
 
 
 def of_events(name: str, events: Sequence[tuple[datetime, str, str]], blind_s: float) -> list[History]:
@@ -86,12 +93,21 @@ def of_events(name: str, events: Sequence[tuple[datetime, str, str]], blind_s: f
     walks: dict[tuple[str, str], list[tuple[datetime, str]]] = defaultdict(list)
     for at, lane, what in events:
         resource, _, state = what.rpartition(": ")
-        if lane not in LANES_OF_DEEDS:
+        if lane in LANES_OF_STATES:
             walks[lane, resource].append((at, state))
     return [
-        History(f"{name}, {lane}", _stays(walk, begun=walk[0][0] > events[0][0]), blind_s)
-        for (lane, _), walk in walks.items()
+        History(
+            f"{name}, {_named(lane, resource)}",
+            _stays(walk, begun=walk[0][0] > events[0][0]),
+            HISTORY_BLIND_S if lane == "activity" else blind_s,
+        )
+        for (lane, resource), walk in walks.items()
     ]
+
+
+def _named(lane: str, resource: str) -> str:
+    """Name a walk: an activity by its kind (``Launching a new EC2 instance``), a state by who saw it."""
+    return resource.partition(":")[0] if lane == "activity" else lane
 
 
 def blindness(waits: Sequence[Mapping[str, Any]], events: Sequence[tuple[datetime, str, str]]) -> float:

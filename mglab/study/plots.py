@@ -11,6 +11,7 @@ from datetime import datetime
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 from mglab.display import status
 from mglab.study.client import Sample
@@ -23,7 +24,7 @@ DASHES = ("-", "--", "-.", ":")
 FAILED = "#B3261E"
 QUIET = "#8A8A8A"
 US = "us"
-OBSERVERS = ("group", "EC2", "balancer")
+OBSERVERS = ("group", "EC2", "balancer", "DNS")
 GONE = "no longer listed"
 LABEL_SHARE = 0.0135
 """How much of the whole width one letter takes, roughly: a word that would not fit is left out."""
@@ -64,7 +65,7 @@ def outage(samples: Sequence[Sample], events: Sequence[Event], *, title: str) ->
     figure, (felt, said) = _figure(2, 2.8 + 0.24 * len(lanes), ratios=(2.2, 0.6 + 0.24 * len(lanes)))
     _draw_samples(felt, samples)
     felt.set_ylabel("answer after (ms, wall)", fontsize=8)
-    felt.set_title(title, fontsize=9, loc="left")
+    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
     _draw_states(said, lanes, end=max([s.at for s in samples] + [e.at for e in events]))
     for event in events:
         if event.lane == US:
@@ -125,8 +126,9 @@ def _draw_samples(ax: Axes, samples: Sequence[Sample]) -> None:
             label="no answer",
         )
     ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
     if responders or failed:
-        ax.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, frameon=False, ncols=4)
+        ax.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, frameon=False, ncols=7)
 
 
 def waterfall(bands: Sequence[tuple[str, float, str]], *, title: str) -> Figure:

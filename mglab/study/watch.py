@@ -1,12 +1,13 @@
-"""Watching the group, EC2 and the balancer at once, from outside, change by change.
+"""Watching the group, EC2, the balancer and DNS at once, from outside, change by change.
 
-Each look asks the three services what they say of every instance. What differs from the last look is an
-event, dated by the look that saw it: no sharper than the pace of looking, and no duller.
+Each look asks the services what they say of every instance, and the resolver which zones' addresses the
+balancer's name has (aws-facts 1.4: a zone without a healthy target leaves the answer). What differs from the
+last look is an event, dated by the look that saw it: no sharper than the pace of looking, and no duller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mglab import waits
@@ -15,35 +16,51 @@ from mglab.steps import balancing, scaling
 from mglab.study.timeline import Event
 
 LOOK_EVERY_S = 3.0
+GONE = "no longer listed"
+IN_DNS = "in DNS"
+LET_GO = ("unhealthy", "draining", "unused", GONE)
+"""What the balancer says of a target that it sends nothing new to."""
 Seen = Mapping[tuple[str, str], str]
-"""(who says so, instance name and id) -> what it says"""
+"""(who says so, short instance id or zone) -> what it says"""
 
 
 @dataclass
 class Watch:
-    """What has been seen so far; ``events`` grows with every look."""
+    """What has been seen so far; ``events`` grows with every look. With ``dns_name``, DNS is watched for ``doors``."""
 
     lab: Lab
+    dns_name: str = ""
+    doors: Sequence[str] = ()
+    """The zones whose addresses may stand in the answer."""
     events: list[Event] = field(default_factory=list)
     now: Seen = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._zones = {
+            address: zone for zone in self.doors for address in self.lab.resolve(f"{zone}.{self.dns_name}")
+        }
+
     def look(self) -> str:
         """Ask everyone; note what changed; give a summary in words."""
-        before, self.now = self.now, snapshot(self.lab)
+        before, self.now = self.now, {**snapshot(self.lab), **self._in_dns()}
         at = self.lab.clock.now()
-        for (who, instance), state in sorted(self.now.items()):
-            if before.get((who, instance)) != state:
-                self.events.append(Event(at, who, f"{instance}: {state}"))
-        for who, instance in sorted(set(before) - set(self.now)):
-            self.events.append(Event(at, who, f"{instance}: no longer listed"))
+        for (who, subject), state in sorted(self.now.items()):
+            if before.get((who, subject)) != state:
+                self.events.append(Event(at, who, f"{subject}: {state}"))
+        for who, subject in sorted(set(before) - set(self.now)):
+            self.events.append(Event(at, who, f"{subject}: {GONE}"))
         return self.summary()
 
+    def _in_dns(self) -> Seen:
+        answer = self.lab.resolve(self.dns_name) if self.dns_name else []
+        return {("DNS", self._zones.get(address, address)): IN_DNS for address in answer}
+
     def states(self, who: str) -> list[str]:
-        """Give the states that one of the three sees now."""
+        """Give the states that one of those watched sees now."""
         return [state for (seer, _), state in self.now.items() if seer == who]
 
     def summary(self) -> str:
-        """Say in words how many instances each of the three sees in which state."""
+        """Say in words how many instances the group and the balancer see in which state."""
         parts = (f"{who}: {balancing.summary(self.states(who))}" for who in ("group", "balancer"))
         return "; ".join(parts)
 
@@ -52,6 +69,11 @@ class Watch:
         return waits.until(
             self.lab, self.look, lambda _: is_done(self), what=what, timeout_s=timeout_s, interval_s=LOOK_EVERY_S
         )
+
+
+def settled(watch: Watch, wanted: int) -> bool:
+    """Say whether just ``wanted`` members are there, all in service and all healthy."""
+    return watch.states("group") == ["InService"] * wanted and watch.states("balancer") == ["healthy"] * wanted
 
 
 def snapshot(lab: Lab) -> Seen:

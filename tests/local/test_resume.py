@@ -18,7 +18,7 @@ import pytest
 from mglab.ledger import Ledger
 from mglab.session import Lab
 from mglab.steps import balancing, network, scaling, security, templates
-from mglab.study import health_port, ready
+from mglab.study import ready
 from mglab.workbook import clouds, state
 from tests.local.account_under_test import inventory
 from tests.local.cloud_under_test import lab_on, started
@@ -167,7 +167,7 @@ def test_what_a_killed_experiment_left_is_made_good(lab: Lab) -> None:
     as_made = scaling.group(lab)
     scaling.set_limits(lab, minimum=3)
     group = security.security_group(lab)
-    lab.ledger.intent("83", health_port.CLOSED, group.group_id)
+    lab.ledger.note("83", "experiment", key=ready.CLOSED_HEALTH_PORT, phase="begin")
     security.revoke(lab, group, lab.config.health_port)
     scaling.terminate_instance(lab, scaling.instances(lab)[0].instance_id)
 
@@ -181,7 +181,7 @@ def test_what_a_killed_experiment_left_is_made_good(lab: Lab) -> None:
 def test_a_health_port_that_the_sheet_leaves_closed_stays_closed(lab: Lab) -> None:
     group = security.security_group(lab)
     security.revoke(lab, group, lab.config.health_port)
-    health_port.reopen(lab)
+    ready.make_good(lab)
     assert [it.ports for it in security.rules(lab, group)] == ["22", "5000"]
     security.allow(lab, group, lab.config.health_port)
 

@@ -12,9 +12,10 @@ import pytest
 
 from mglab.clock import Clock
 from mglab.ledger import Ledger
-from mglab.study import growth, kept, pattern, plots
+from mglab.study import comparison, growth, kept, load, outage, pattern, plots, silence
 from mglab.study.client import Sample, failure_of, responder_of
-from mglab.study.outage import Outage
+from mglab.study.disturbance import Disturbance
+from mglab.study.held import Survival
 from mglab.study.timeline import Event
 
 A, B = "192.168.0.57", "192.168.1.93"
@@ -60,9 +61,12 @@ def event(after_s: float, lane: str, what: str) -> Event:
 
 
 DIED, CAME = "i-0123456789abcdef0", "i-…f1111"
-OUTAGE = Outage(
-    terminated=(DIED,),
+OUTAGE = Disturbance(
+    name="terminate-1",
+    did="one instance terminated",
+    disturbed=(DIED,),
     began=START,
+    ended=START + timedelta(seconds=200),
     samples=(sample(A), sample(None, after_s=2, failure="timed out"), sample(B, NODE_B, 4), sample(B, NODE_B, 5)),
     events=(
         event(-1, "group", "i-…cdef0: InService"),
@@ -71,33 +75,93 @@ OUTAGE = Outage(
         event(31, "group", "i-…cdef0: Terminating"),
         event(32, "group", f"{CAME}: Pending"),
         event(50, "group", f"{CAME}: InService"),
+        event(60, "DNS", "us-east-1a: no longer listed"),
         event(140, "balancer", f"{CAME}: healthy"),
+        event(141, "DNS", "us-east-1a: in DNS"),
+    ),
+    survivals=(
+        Survival("us-east-1a", NODE_A, 30.0, "reset", 0.2),
+        Survival("us-east-1b", NODE_B, 30.0, "answered: In 2004 ...", 0.5),
     ),
 )
 
 
-def test_an_outage_says_what_the_client_felt() -> None:
-    felt = {one.outcome: one.requests for one in OUTAGE.felt}
-    assert felt == {f"answered by {B}": 2, f"answered by {A}": 1, "timed out": 1}
+def test_an_outage_says_what_the_client_felt_and_when() -> None:
+    felt = {one.outcome: (one.requests, one.first_s, one.last_s) for one in OUTAGE.felt}
+    assert felt == {f"answered by {B}": (2, 4.0, 5.0), f"answered by {A}": (1, 0.0, 0.0), "timed out": (1, 2.0, 2.0)}
 
 
 def test_an_outage_says_how_long_each_part_took_and_what_was_not_seen() -> None:
-    took = {one.part: one.seconds for one in OUTAGE.durations}
+    took = {one.part: one.seconds for one in outage.durations(OUTAGE)}
     assert took["the group takes note"] == 31.0
     assert took["the replacement is in service"] == 50.0
+    assert took["its zone leaves DNS"] == 60.0
     assert took["the balancer calls it healthy"] == 140.0
     assert took["the balancer stops sending to it"] is None
 
 
+def test_what_an_experiment_cost_is_counted_from_its_requests_and_its_open_connections() -> None:
+    (cost,) = comparison.costs(OUTAGE)
+    assert (cost.requests, cost.failed, cost.availability, cost.how) == (4, 1, 75.0, "1 timed out")
+    assert (cost.survived, cost.lasted_s, cost.lost_s) == ("1 of 2", 200.0, 50.0)
+    assert cost.budget == pytest.approx(100 * 50 / 2592, abs=0.01)
+
+
+def test_who_noticed_and_when_is_read_from_what_each_said() -> None:
+    (told,) = comparison.recoveries(OUTAGE)
+    assert (told.first_failure_s, told.last_failure_s) == (2.0, 2.0)
+    assert (told.group_s, told.launch_s, told.in_service_s, told.healthy_s) == (31.0, 32.0, 50.0, 140.0)
+    assert told.balancer_s is None
+
+
+QUIET = Disturbance(
+    name="stop-service",
+    did="the service stopped",
+    disturbed=(DIED,),
+    began=START,
+    ended=START + timedelta(seconds=400),
+    samples=(sample(A, after_s=-5), sample(None, after_s=10, failure="reset"), sample(B, NODE_B, 150)),
+    events=(
+        event(-9, "balancer", "i-…cdef0: healthy"),
+        event(-9, "group", "i-…cdef0: InService"),
+        event(-9, "EC2", "i-…cdef0: running"),
+        event(0, "us", "i-…cdef0: MusicGuru stopped"),
+        event(100, "us", "i-…cdef0: health check stopped"),
+        event(140, "balancer", "i-…cdef0: unhealthy"),
+        event(300, "us", "i-…cdef0: rebooted"),
+        event(380, "balancer", "i-…cdef0: healthy"),
+    ),
+    survivals=(),
+)
+
+
+def test_a_stopped_service_is_told_phase_by_phase() -> None:
+    told = [(one.phase, one.failed, one.balancer, one.group) for one in silence.phases(QUIET)]
+    assert told == [
+        ("MusicGuru stopped", 1, "healthy", "InService"),
+        ("health check stopped", 0, "healthy -> unhealthy", "InService"),
+        ("rebooted", 0, "unhealthy -> healthy", "InService"),
+    ]
+
+
+@pytest.mark.parametrize(("rate", "beat_s"), [(60, 0.05), (20, 0.15), (1, 0.5), (3600, 0.05)])
+def test_the_pulse_beats_about_every_three_lab_seconds_within_bounds(rate: float, beat_s: float) -> None:
+    assert load.beat_s(rate) == pytest.approx(beat_s)
+
+
 def test_growth_is_cut_where_something_changed_and_says_what_is_modelled() -> None:
-    events = [event(20, "group", f"{CAME}: Pending"), event(35, "EC2", f"{CAME}: running"),
-              event(130, "balancer", f"{CAME}: healthy")]  # fmt: skip
-    served, answered = START + timedelta(seconds=70), START + timedelta(seconds=131)
-    local = SimpleNamespace(backend="local")
-    stages = growth._stages(local, events, CAME, START, served, answered)  # type: ignore[arg-type]
+    events = [
+        event(0, "us", growth.RAISED),
+        event(20, "group", f"{CAME}: Pending"),
+        event(35, "EC2", f"{CAME}: running"),
+        event(70, growth.CLIENT, f"{CAME}: {growth.DIRECT}"),
+        event(130, "balancer", f"{CAME}: healthy"),
+        event(131, growth.CLIENT, f"{CAME}: {growth.BALANCED}"),
+    ]
+    stages = growth._stages(SimpleNamespace(backend="local"), events, CAME)  # type: ignore[arg-type]
     assert [stage.seconds for stage in stages] == [20.0, 15.0, 35.0, 60.0, 1.0]
     assert [stage.kind.split(" ")[0] for stage in stages] == ["modelled"] * 4 + ["measured"]
-    on_aws = growth._stages(SimpleNamespace(backend="aws"), events, CAME, START, served, answered)  # type: ignore[arg-type]
+    on_aws = growth._stages(SimpleNamespace(backend="aws"), events, CAME)  # type: ignore[arg-type]
     assert {stage.kind for stage in on_aws} == {"measured"}
 
 

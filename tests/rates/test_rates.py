@@ -51,6 +51,8 @@ RANGES = {
     "EC2: pending": spread(lifecycle.PENDING_S),
     "EC2: shutting-down": spread(lifecycle.SHUTTING_DOWN_S),
     "group: Pending": spread(lifecycle.PENDING_S),
+    "Launching a new EC2 instance: begins": spread(lifecycle.PENDING_S),
+    "Terminating EC2 instance: begins": (DRAIN_S, DRAIN_S + spread(lifecycle.SHUTTING_DOWN_S)[1]),
     "group: Terminating": (DRAIN_S, DRAIN_S + spread(lifecycle.SHUTTING_DOWN_S)[1]),
     "balancer: initial": CHECKED_S,
     "checks: Elb.RegistrationInProgress": CHECKED_S,
@@ -92,7 +94,7 @@ class Finished:
             events = histories.events_of(experiment)
             blind_s = histories.blindness(waits, events)
             found += histories.responses(events, blind_s)
-            told = experiment["result"].get("stages", ())
+            told = experiment["result"].get("stages", ()) if "newcomer" in experiment["result"] else ()
             found += [Stage(one["stage"], one["seconds"], blind_s) for one in told]
         return found
 
