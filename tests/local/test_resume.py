@@ -17,13 +17,13 @@ import pytest
 
 from mglab.ledger import Ledger
 from mglab.session import Lab
-from mglab.steps import balancing, network, scaling, security, templates
+from mglab.steps import balancing, images, instances, network, scaling, security, templates
 from mglab.study import ready
 from mglab.workbook import clouds, state
 from tests.local.account_under_test import inventory
 from tests.local.cloud_under_test import lab_on, started
 from tests.local.test_runner import COUNTING, ROOT, Workshop, statuses, workshop
-from tests.local.test_steps import steps_58_to_77, the_whole_lab
+from tests.local.test_steps import steps_1_to_57, steps_58_to_77
 
 __all__ = ["workshop"]
 
@@ -129,6 +129,17 @@ def lab() -> Iterator[Lab]:
     """One run on one cloud: each test goes on with what the one before left."""
     with started("resume", RATE) as cloud, lab_on(cloud, "resume") as lab:
         yield lab
+
+
+def the_whole_lab(lab: Lab) -> None:
+    """Carry out notebooks 01 to 06, each cell in its order."""
+    server = images.launch_server(lab, images.project2_image(lab), images.health_check_user_data(lab))
+    (server,) = instances.wait_running(lab, server)
+    images.wait_console(lab, server)
+    images.reboot(lab, server)
+    images.wait_port(lab, server.public_address, lab.config.health_port)
+    steps_1_to_57(lab, images.wait_image(lab, images.create_image(lab, server)))
+    steps_58_to_77(lab)
 
 
 class Crash(BaseException):
