@@ -7,7 +7,9 @@ first among equals is chance. What remains is the same for every run of the lab,
 Who looks now and then dates a change by the look that saw it, and may miss a state altogether. How blind a
 run was at its worst is in its ledger (``coarsest_s`` of each wait, and the gaps between waits). So a state that
 one run has and the other has not is forgiven if it lasted no longer than both were blind; anything else, and
-any other order, is a difference.
+any other order, is a difference. Where two of the model's timers race, as the group's notice of a terminated
+member does with the balancer's checks, which comes first is chance too (``RACES``). So is which zone leaves DNS,
+and whether one does when both lose their targets: DNS is not compared.
 """
 
 from __future__ import annotations
@@ -15,14 +17,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import SequenceMatcher
 from typing import Any
 
 _CHANCE = re.compile(r"\b(i-[0-9a-f…]+|\d+\.\d+\.\d+\.\d+)(?!\w)")
 _UNIFORM = re.compile(r"(?:\d+ )?([A-Za-z][A-Za-z ()-]*)")
-LANES_OF_STATES = ("group", "EC2", "balancer", "checks", "DNS", "activity")
+LANES_OF_STATES = ("group", "EC2", "balancer", "checks", "activity")
 """Lanes that hold states that last; what was done and felt are moments."""
 HISTORY_BLIND_S = 1.0
 """The group's own history is dated by the group, not by a look."""
@@ -62,6 +64,26 @@ class Stage:
     name: str
     seconds: float
     blind_s: float
+
+
+@dataclass(frozen=True)
+class Race:
+    """States that may or may not be seen from one state to another, by chance."""
+
+    subject: str
+    """A regular expression."""
+    first: str
+    between: frozenset[str]
+    last: str
+
+
+RACES = (
+    # The group notices after 15 to 60 s and deregisters; two checks fail within 30 to 60; EC2 is done after 30, and
+    # a target whose instance has ended is no longer listed (aws-facts 2.4, 1.5, 1.6).
+    Race(r"terminate-\d+, balancer", "healthy", frozenset({"unhealthy", "draining"}), "no longer listed"),
+    # The first check after the registration is a moment or a whole interval away (aws-facts 1.5).
+    Race(".*, checks", "Elb.RegistrationInProgress", frozenset({"Elb.InitialHealthChecking"}), "no longer listed"),
+)
 
 
 # -- reading what a run leaves -------------------------------------------------------------------------------
@@ -207,9 +229,27 @@ def _was_over_at_once(wait: History) -> bool:
     return wait.begins_late and bool(before) and is_short
 
 
+def without_races(history: History) -> History:
+    """Leave out the states that are there or not by chance."""
+    stays = history.stays
+    for race in RACES:
+        if re.fullmatch(race.subject, history.subject):
+            stays = tuple(stay for number, stay in enumerate(stays) if not _is_raced(history.states, number, race))
+    return replace(history, stays=stays)
+
+
+def _is_raced(states: Sequence[str], number: int, race: Race) -> bool:
+    """Say whether a state stands in a race's stretch: after its first, before its last, only racers in between."""
+    if states[number] not in race.between:
+        return False
+    before = next((state for state in reversed(states[:number]) if state not in race.between), "")
+    after = next((state for state in states[number:] if state not in race.between), "")
+    return (before, after) == (race.first, race.last)
+
+
 def is_alike(one: History, other: History) -> bool:
-    """Say whether two histories are the same but for states too short to be surely seen."""
-    blind_s = one.blind_s + other.blind_s
+    """Say whether two histories are the same but for chance and for states too short to be surely seen."""
+    one, other, blind_s = without_races(one), without_races(other), one.blind_s + other.blind_s
     matcher = SequenceMatcher(None, one.states, other.states, autojunk=False)
     for word, i, j, k, m in matcher.get_opcodes():
         if word == "equal":

@@ -57,6 +57,26 @@ def test_unlike(other: History) -> None:
     assert len(histories.differences([DYING], [other])) == len(histories.differences([other], [DYING])) == 2
 
 
+def target(*states: str, subject: str = "terminate-1, balancer") -> History:
+    return History(subject, tuple(Stay(state, 60) for state in states[:-1]) + (Stay(states[-1], None),), 5)
+
+
+GONE = "no longer listed"
+NOTICED_FIRST = target("healthy", "draining", GONE)
+
+
+@pytest.mark.parametrize("states", [("healthy", "unhealthy", "draining", GONE), ("healthy", "unhealthy", GONE)])
+def test_who_notices_a_terminated_target_first_is_a_race(states: tuple[str, ...]) -> None:
+    assert histories.differences([NOTICED_FIRST], [target(*states)]) == []
+
+
+def test_no_race_excuses_a_newcomer_that_failed_or_a_target_that_did_not_drain() -> None:
+    newcomers = [target("initial", "healthy")], [target("initial", "unhealthy", "healthy")]
+    assert len(histories.differences(*newcomers)) == 2
+    withdrawn = [target(*states, subject="deregister, balancer") for states in (("healthy", "draining", GONE),)]
+    assert len(histories.differences(withdrawn, [target("healthy", GONE, subject="deregister, balancer")])) == 2
+
+
 def test_each_needs_a_partner_of_its_own() -> None:
     bystander = walk(("running", None))
     assert histories.differences([DYING, bystander], [bystander, DYING]) == []

@@ -58,6 +58,12 @@ def test_parameters_take_the_declared_type_and_go_where_they_are_declared(folder
     ]
 
 
+def test_what_the_run_was_begun_with_holds_unless_given_anew(folder: Path) -> None:
+    before = {"count": "3", "share": "1", "elsewhere": "in a notebook that is not run now"}
+    steps = plan.steps(plan.notebooks(folder), {"count": "4"}, before)
+    assert [step.parameters for step in steps if step.parameters] == [{"count": 4, "share": 1.0}]
+
+
 @pytest.mark.parametrize("given", [{"count": "x"}, {"slow": "perhaps"}, {"names": "b"}, {"cuont": "1"}, {"run": "x"}])
 def test_a_parameter_that_cannot_be_is_refused(folder: Path, given: dict[str, str]) -> None:
     with pytest.raises(UsageError):
