@@ -274,7 +274,7 @@ def _became(folder: Path, record: dict[str, Any]) -> str:
     from mglab.workbook.surroundings import is_going_on
 
     if record.get("status") == "running" and not is_going_on(folder):
-        return "ended without a last word (a full disk?)"
+        return "ended without a last word (killed, or a full disk)"
     return record.get("status") or "not carried out as a whole"
 
 
