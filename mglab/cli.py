@@ -96,9 +96,7 @@ def read(arguments: list[str]) -> argparse.Namespace:
 def grammar() -> tuple[Parser, dict[str, Parser]]:
     """Make the parser, and give each command's own by name."""
     form = argparse.RawDescriptionHelpFormatter
-    parser = Parser(
-        prog="mglab", description=DESCRIPTION, epilog=EXIT_CODES, formatter_class=form, allow_abbrev=False
-    )
+    parser = Parser(prog="mglab", description=DESCRIPTION, epilog=EXIT_CODES, formatter_class=form, allow_abbrev=False)
     made = parser.add_subparsers(metavar="COMMAND", title="commands")
 
     def command(name: str, act: Callable[[argparse.Namespace], int], says: str, more: str = "") -> Any:
@@ -114,7 +112,7 @@ def grammar() -> tuple[Parser, dict[str, Parser]]:
     lab.add_argument("--author", default="", help="whose folio it is")
     lab.set_defaults(rest=[])
     test = command("test", test_, "run the project's tests", TEST_HELP)
-    test.add_argument("--all", action="store_true", help="also the conformance and browser tests")
+    test.add_argument("--all", action="store_true", help="also the slow ones: conformance, browser, two whole runs")
     test.set_defaults(rest=[])
     _json(_about(command("status", status, "show what a run has made, and what is there now")))
     _about(command("teardown", teardown, "remove everything that a run made; twice does no harm"))
@@ -195,6 +193,7 @@ TEST_HELP = """\
 Everything else goes to pytest:
 
   mglab test                      pure, local and notebook tests: one whole run among them
+  mglab test --all                also the slow ones: the whole run at rates 20 and 60 must go alike
   mglab test tests/pure -k cost   only some"""
 PDF_HELP = "Needs no cloud: it reads the notebooks, the evidence, your commentary/ and your screenshots/."
 CLOUD_HELP = """\
@@ -241,7 +240,7 @@ def lab_(options: argparse.Namespace) -> int:
 
 def test_(options: argparse.Namespace) -> int:
     """Run pytest on the project's tests, or on what the rest of the command line names."""
-    places = ["pure", "local", "notebooks", *(("conformance", "browser") if options.all else ())]
+    places = ["pure", "local", "notebooks", *(("conformance", "browser", "rates") if options.all else ())]
     folder = config.project_folder()
     given = any((folder / word.split("::")[0]).exists() for word in options.rest if not word.startswith("-"))
     paths = [] if given else [f"tests/{place}" for place in places if (folder / "tests" / place).is_dir()]
@@ -251,7 +250,7 @@ def test_(options: argparse.Namespace) -> int:
 def status(options: argparse.Namespace) -> int:
     """Show a run's record, its cloud, and what is in the account now."""
     from mglab.steps import teardown as steps
-    from mglab.workbook import clouds, runs, state
+    from mglab.workbook import clouds, runs, state, times
 
     folder = runs.that_exists(options.run)
     backend = _backend(runs.backend_of(folder, options.backend))
@@ -260,21 +259,31 @@ def status(options: argparse.Namespace) -> int:
     found = [] if cloud is None else list(steps.inventory(_connected(folder, backend)))
     if options.json:
         shown = clouds.shown(cloud) if cloud else None
-        known = {"run": folder.name, "backend": backend, "record": record, "cloud": shown, "resources": found}
-        return _print_json(known)
+        about = {"run": folder.name, "backend": backend, "record": record, "times": times.spent(record)}
+        return _print_json({**about, "cloud": shown, "resources": found})
     print(f"run {folder.name} on {backend}: {_became(folder, record)}, in {folder}")
     for name, one in record.get("notebooks", {}).items():
-        print(f"  {name:<28} {one.get('status', ''):<12} {one.get('error', '')}")
+        print(f"  {name:<28} {one.get('status', ''):<12} {one.get('error', '')}".rstrip())
+    _print_pieces(record)
+    _print_table(times.spent(record), "")
     print(_about_cloud(cloud, runs.cloud_of(folder), backend))
     _print_table(found, "nothing of this run is there now")
     return 0
+
+
+def _print_pieces(record: dict[str, Any]) -> None:
+    """Say of a run that was done in pieces when, from where to where, and how each ended."""
+    pieces = record.get("pieces", [])
+    for number, one in enumerate(pieces if len(pieces) > 1 else [], 1):
+        reach = f"{one['from'] or 'the first notebook'} to {one['to'] or 'the last'}"
+        print(f"  piece {number}: {one['started']} to {one.get('finished', 'now')}, {reach}: {one.get('status', '')}")
 
 
 def _became(folder: Path, record: dict[str, Any]) -> str:
     from mglab.workbook.surroundings import is_going_on
 
     if record.get("status") == "running" and not is_going_on(folder):
-        return "ended without a last word (a full disk?)"
+        return "ended without a last word (killed, or a full disk)"
     return record.get("status") or "not carried out as a whole"
 
 
@@ -291,7 +300,7 @@ def _about_cloud(cloud: dict[str, Any] | None, name: str, backend: str) -> str:
 def teardown(options: argparse.Namespace) -> int:
     """Remove everything of a run."""
     from mglab.steps import teardown as steps
-    from mglab.workbook import runs, surroundings
+    from mglab.workbook import runs, state, surroundings
 
     folder = runs.meant(options.run)
     backend = _backend(runs.backend_of(folder, options.backend))
@@ -302,6 +311,8 @@ def teardown(options: argparse.Namespace) -> int:
     _print_table(steps.teardown(_connected(folder, backend)), "there was nothing to remove")
     if backend == "local":
         _end_own_cloud(folder)
+    if not surroundings.is_going_on(folder):  # the record is the runner's for as long as there is one
+        state.note_teardown(folder)
     return 0
 
 
@@ -314,11 +325,13 @@ def _end_own_cloud(folder: Path) -> None:
 
 
 def _lost_with_its_cloud(folder: Path) -> int:
-    from mglab.workbook import lost, runs, state
+    from mglab.workbook import lost, runs, state, surroundings
 
     cloud = runs.cloud_of(folder)
     clock = lost.clock_of(folder, cloud, float(state.read(folder).get("rate") or 1))
     gone = lost.with_its_cloud(folder, cloud, clock)
+    if not surroundings.is_going_on(folder):
+        state.note_teardown(folder)
     went = f"{len(gone)} resources of the run went with it" if gone else "nothing is left of the run"
     print(f"the local cloud {cloud!r} of run {folder.name} is not running: {went}")
     return 0
@@ -355,7 +368,8 @@ def check_(options: argparse.Namespace) -> int:
     from mglab.workbook import completeness, plan, runs, state
 
     folder = runs.that_exists(options.run)
-    notebooks = state.read(folder).get("notebooks", {})
+    sequence = plan.notebooks(config.project_folder() / "notebooks")
+    notebooks = {path.stem: {"status": "not run"} for path in sequence} | state.read(folder).get("notebooks", {})
     if options.notebook:
         name = plan.named(options.notebook, [Path(known) for known in notebooks]).name
         print(f"{name}: {notebooks[name].get('status')} {notebooks[name].get('error', '')}".rstrip())

@@ -103,6 +103,7 @@ def until(
     outcome = "interrupted"
     try:
         while True:
+            course.begins_to_look()
             state = look()
             changed = course.saw(str(state))
             outcome = _verdict(state, is_done, is_failed, course, timeout_s)
@@ -116,7 +117,7 @@ def until(
         raise
     finally:
         wait = course.ended(outcome)
-        _file(lab.ledger, wait)
+        _file(lab.ledger, wait, course.wall_seconds(), course.coarsest_s)
     line.show(_closing(wait))
     _raise_unless_done(wait, timeout_s, advice)
     return wait
@@ -155,9 +156,17 @@ class _Course:
         self.started = clock.now()
         self.wall_started = clock.wall_time()
         self.transitions: list[Transition] = []
+        self.coarsest_s = 0.0
+        """The longest from the beginning of one look to the end of the next: no change is dated sharper."""
+        self._looked_at = [self.started, self.started]
+
+    def begins_to_look(self) -> None:
+        self._looked_at = [self._looked_at[1], self.clock.now()]
 
     def saw(self, state: str) -> bool:
         """Date a state if it differs from the last; says whether it did."""
+        blind_s = (self.clock.now() - self._looked_at[0]).total_seconds()
+        self.coarsest_s = max(self.coarsest_s, round(blind_s, 1))
         if self.transitions and self.transitions[-1].state == state:
             return False
         now = self.clock.now()
@@ -169,19 +178,23 @@ class _Course:
 
     def is_over(self, timeout_s: float) -> bool:
         lab_s = (self.clock.now() - self.started).total_seconds()
-        wall_s = self.clock.wall_time() - self.wall_started
-        return lab_s >= timeout_s and wall_s >= min(timeout_s, PATIENCE_FLOOR_WALL_S)
+        return lab_s >= timeout_s and self.wall_seconds() >= min(timeout_s, PATIENCE_FLOOR_WALL_S)
+
+    def wall_seconds(self) -> float:
+        return self.clock.wall_time() - self.wall_started
 
     def ended(self, outcome: str) -> Wait:
         return Wait(self.what, self.started, self.clock.now(), outcome, tuple(self.transitions))
 
 
-def _file(ledger: Ledger, wait: Wait) -> None:
+def _file(ledger: Ledger, wait: Wait, wall_seconds: float, coarsest_s: float) -> None:
     ledger.wait(
         wait.what,
         outcome=wait.outcome,
         started=wait.started.isoformat(),
         seconds=round(wait.seconds, 1),
+        wall_seconds=round(wall_seconds, 3),
+        coarsest_s=coarsest_s,
         transitions=[{"at": it.at.isoformat(), "after_s": it.after_s, "state": it.state} for it in wait.transitions],
     )
 

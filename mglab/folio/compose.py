@@ -54,7 +54,7 @@ def compose(
     for chapter in chapters:
         _resolve_links(chapter["blocks"], gathered)
     sections = _map(gathered.marks)
-    problems = _problems(record, sources, chapters)
+    problems, absent = _problems(record, sources, chapters), _absent(sections) if whole else ""
     document = {
         "format": FORMAT,
         "title": TITLE,
@@ -65,10 +65,10 @@ def compose(
         "generated": display.iso(moment),
         "facts": _facts(record, gathered, moment),
         "problems": problems,
-        "standing": _standing(record, chapters, problems) if whole else _standing_alone(chapters, problems),
+        "standing": _standing(record, chapters, problems, absent) if whole else _standing_alone(chapters, problems),
         "chapters": chapters,
         "map": sections if whole else [],
-        "absent": _absent(sections) if whole else "",
+        "absent": absent,
         "unwritten": gathered.unwritten,
         "warnings": gathered.warnings,
     }
@@ -218,7 +218,7 @@ def _problems(record: RunRecord, sources: Sequence[Source], chapters: Sequence[B
     return [re.sub(r"\s+", " ", one)[:300] for one in found]
 
 
-def _standing(record: RunRecord, chapters: Sequence[Block], problems: Sequence[str]) -> dict[str, Any]:
+def _standing(record: RunRecord, chapters: Sequence[Block], problems: Sequence[str], absent: str) -> dict[str, Any]:
     """Say in one sentence whether the run came to its end."""
     count = len(chapters)
     if problems or (record.found and not record.fine):
@@ -227,6 +227,8 @@ def _standing(record: RunRecord, chapters: Sequence[Block], problems: Sequence[s
     if not record.found:
         return {"fine": True, "text": "Made from executed notebooks; there is no record of a whole run beside them."}
     ran = "the notebook" if count == 1 else f"all {count} notebooks"
+    if absent:
+        return {"fine": True, "text": f"A part of the sequence: {ran} carried out so far ran to the end."}
     return {"fine": True, "text": f"Complete: {ran} ran to the end."}
 
 

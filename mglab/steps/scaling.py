@@ -28,7 +28,9 @@ from mglab.steps.network import Subnet
 from mglab.steps.templates import LATEST, LaunchTemplate
 
 NOTEBOOK = "06_auto_scaling_group"
+MADE_IN = "58-76"
 IN_SERVICE_TIMEOUT_S = 900.0
+DELETED_TIMEOUT_S = 900.0
 LOOK_EVERY_S = 5.0
 POLICY_METRIC = "ASGAverageCPUUtilization"
 
@@ -151,7 +153,10 @@ def _propagated(key: str, value: str, group_name: str) -> dict[str, Any]:
 
 
 def create_group(lab: Lab, template: LaunchTemplate, subnets: Records[Subnet], target_group: TargetGroup) -> Group:
-    """Create the group in both subnets, behind the target group (steps 58-76)."""
+    """Create the group in both subnets, behind the target group (steps 58-76).
+
+    One that is there already is brought in line: with a template or target group that was made anew, and other limits.
+    """
     request = group_request(
         lab.config,
         lab.run,
@@ -159,9 +164,10 @@ def create_group(lab: Lab, template: LaunchTemplate, subnets: Records[Subnet], t
         subnet_ids=[subnet.subnet_id for subnet in subnets],
         target_group_arn=target_group.arn,
     )
-    return ensure(
+    _wait_while_deleted(lab)
+    ensure(
         lab,
-        step="58-76",
+        step=MADE_IN,
         what="auto-scaling-group",
         key=lab.config.group_name,
         by_id=lambda known: _same_arn(_group(lab), known),
@@ -169,6 +175,7 @@ def create_group(lab: Lab, template: LaunchTemplate, subnets: Records[Subnet], t
         create=lambda: _created(lab, request),
         identify=lambda made: made.arn,
     )
+    return _in_line(lab, request)
 
 
 def enable_group_metrics(lab: Lab) -> Group:
@@ -210,6 +217,21 @@ def set_limits(
     after = group(lab)
     lab.ledger.note("86", "auto-scaling-group", id=after.arn, key=after.name, changes=changes, **details(after))
     return after
+
+
+def limits_as_made(lab: Lab) -> dict[str, int]:
+    """Give the sizes that notebook 06 gave the group, as ``set_limits`` takes them; the settings' if none are filed."""
+    made = (it for it in reversed(lab.ledger.entries()) if (it.what, it.step) == ("auto-scaling-group", MADE_IN))
+    filed = next((it.details["record"] for it in made if "record" in it.details), vars(lab.config))
+    return {name: int(filed[name]) for name in ("minimum", "maximum", "desired")}
+
+
+def put_limits_back(lab: Lab) -> Group:
+    """Give the group the sizes it was made with, if an experiment left it others."""
+    wanted, found = limits_as_made(lab), group(lab)
+    if all(getattr(found, name) == size for name, size in wanted.items()):
+        return found
+    return set_limits(lab, **wanted)
 
 
 def terminate_instance(lab: Lab, instance_id: str) -> Instance:
@@ -292,6 +314,60 @@ def file_members(lab: Lab) -> None:
 def _created(lab: Lab, request: dict[str, Any]) -> Group:
     lab.autoscaling.create_auto_scaling_group(**request)
     return group(lab)
+
+
+def _wait_while_deleted(lab: Lab) -> None:
+    """Wait for the end of a group of this name that is being deleted: until then the name is taken (aws-facts 3.7)."""
+
+    def state() -> str:
+        found = _group(lab)
+        return found.status if found and found.status.startswith("Delete") else "gone"
+
+    if state() == "gone":
+        return
+    waits.until(
+        lab,
+        look=state,
+        is_done=lambda seen: seen == "gone",
+        what=f"the deletion of group {lab.config.group_name}",
+        timeout_s=DELETED_TIMEOUT_S,
+        interval_s=LOOK_EVERY_S,
+    )
+
+
+def _in_line(lab: Lab, request: dict[str, Any]) -> Group:
+    """Change what is not as requested of a group that is there: template, subnets, limits, target group."""
+    answer, settings = _answer(lab) or {}, ("VPCZoneIdentifier", "MinSize", "MaxSize")
+    changes = {name: request[name] for name in settings if not _has(answer, request, name)}
+    if answer.get("LaunchTemplate", {}).get("LaunchTemplateId") != request["LaunchTemplate"]["LaunchTemplateId"]:
+        changes["LaunchTemplate"] = request["LaunchTemplate"]
+    name, wanted, attached = lab.config.group_name, request["TargetGroupARNs"], answer.get("TargetGroupARNs", [])
+    if changes:
+        lab.autoscaling.update_auto_scaling_group(AutoScalingGroupName=name, **changes)
+    if attached != wanted:
+        _attach_instead(lab, attached, wanted)
+    found = group(lab)
+    if changes or attached != wanted:
+        told = {"id": found.arn, "key": name, "changes": sorted(changes), **details(found)}
+        lab.ledger.note(MADE_IN, "auto-scaling-group", **told)
+    return found
+
+
+def _attach_instead(lab: Lab, attached: list[str], wanted: list[str]) -> None:
+    """Put a group behind other target groups: while it names one that is gone, it launches nothing (aws-facts 2.3)."""
+    stale, missing = (sorted(set(a) - set(b)) for a, b in ((attached, wanted), (wanted, attached)))
+    name = lab.config.group_name
+    if stale:
+        lab.autoscaling.detach_load_balancer_target_groups(AutoScalingGroupName=name, TargetGroupARNs=stale)
+    if missing:
+        lab.autoscaling.attach_load_balancer_target_groups(AutoScalingGroupName=name, TargetGroupARNs=missing)
+
+
+def _has(answer: dict[str, Any], request: dict[str, Any], name: str) -> bool:
+    """Say whether a group has a setting as requested; its subnets may be told in another order."""
+    if name == "VPCZoneIdentifier":
+        return set(answer.get(name, "").split(",")) == set(request[name].split(","))
+    return bool(answer.get(name) == request[name])
 
 
 def _answer(lab: Lab) -> dict[str, Any] | None:

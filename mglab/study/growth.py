@@ -15,14 +15,13 @@ from datetime import datetime
 from mglab.display import column
 from mglab.session import Lab
 from mglab.steps import balancing, scaling
-from mglab.study.client import Sample, ask
+from mglab.study.client import Sample, answers
 from mglab.study.disturbance import US, Felt, Scene, disturb, felt
-from mglab.study.kept import once
+from mglab.study.ready import make_ready, staged
 from mglab.study.timeline import Event, seconds_between
-from mglab.study.watch import Watch, settled, short
+from mglab.study.watch import Watch, short
 
 GROWN_TIMEOUT_S = 1800.0
-SHRUNK_TIMEOUT_S = 1800.0
 LARGER = 3
 """The minimum that step 86 raises to; the sheet's maximum (step 72)."""
 RAISED = f"minimum raised to {LARGER}"
@@ -71,17 +70,12 @@ class Growth:
 
 def grow(lab: Lab, *, again: bool = False) -> Growth:
     """Raise the minimum to three and follow the newcomer to its first answer; done once a run (step 86)."""
-    return once(lab, "grow", Growth, lambda: _grow(lab), again=again)
+    return staged(lab, "grow", Growth, lambda: _grow(lab), again=again)
 
 
 def shrink(lab: Lab) -> scaling.Group:
-    """Put minimum and desired size back and wait until the surplus instance has drained and gone."""
-    limits = lab.config
-    group = scaling.group(lab)
-    if (group.minimum, group.desired) != (limits.minimum, limits.desired):
-        scaling.set_limits(lab, minimum=limits.minimum, desired=limits.desired)
-    Watch(lab).until(lambda seen: settled(seen, limits.desired), what="the group shrinks", timeout_s=SHRUNK_TIMEOUT_S)
-    return scaling.group(lab)
+    """Put the sizes back and wait until the surplus instance has drained and gone."""
+    return make_ready(lab)
 
 
 def _grow(lab: Lab) -> Growth:
@@ -110,7 +104,7 @@ def _follow(scene: Scene, newcomer: str) -> None:
     )  # fmt: skip
     address, dns_name = _member(lab, newcomer).private_address, balancing.load_balancer(lab).dns_name
     scene.until(
-        lambda _: ask(lab, dns_name).responder == address, what=f"{newcomer} answers", timeout_s=GROWN_TIMEOUT_S
+        lambda _: answers(lab, dns_name).responder == address, what=f"{newcomer} answers", timeout_s=GROWN_TIMEOUT_S
     )
     scene.note(CLIENT, f"{newcomer}: {BALANCED}")
 
@@ -125,7 +119,7 @@ def _member(lab: Lab, newcomer: str) -> scaling.Member:
 
 def _answers_directly(lab: Lab, newcomer: str) -> bool:
     address = _member(lab, newcomer).public_address
-    return bool(address) and ask(lab, address).answered
+    return bool(address) and answers(lab, address).answered
 
 
 def _stages(lab: Lab, events: Sequence[Event], newcomer: str) -> tuple[Stage, ...]:

@@ -13,7 +13,7 @@ from mglab.session import Lab
 from mglab.steps import balancing, scaling, security
 from mglab.steps.balancing import TargetHealth
 from mglab.study.disturbance import Disturbance, Scene, disturb
-from mglab.study.kept import once
+from mglab.study.ready import staged
 from mglab.study.watch import settled
 
 VERDICT_TIMEOUT_S = 900.0
@@ -30,7 +30,7 @@ class ClosedHealthPort:
 
 def close_health_port(lab: Lab) -> ClosedHealthPort:
     """Take the health port's rule away, see what follows, and put it back; done once a run."""
-    return once(lab, "closed-health-port", ClosedHealthPort, lambda: _close(lab))
+    return staged(lab, "closed-health-port", ClosedHealthPort, lambda: _close(lab))
 
 
 def _close(lab: Lab) -> ClosedHealthPort:

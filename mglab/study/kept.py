@@ -2,7 +2,8 @@
 
 Running a notebook twice must change nothing (no second instance dies because a cell was run again), and a
 figure drawn from kept data is the same figure. ``again=True`` repeats the experiment and replaces the kept
-result. Kept results belong to the place they were measured at: a rehearsal's are not shown for AWS.
+result. Kept results belong to the place they were measured at: a rehearsal's are not shown for AWS. And they
+belong to the VPC that stood then: a run that was torn down and is done again measures again.
 """
 
 from __future__ import annotations
@@ -27,25 +28,31 @@ def once(lab: Lab, name: str, kind: type[Result], measure: Callable[[], Result],
     ``kind`` is a dataclass of plain values, times and nested dataclasses.
     """
     path = lab.folder / "experiments" / f"{name}.json"
-    result = None if again else _read(path, kind, lab.ledger.place)
+    result = None if again else _read(path, kind, lab)
     if result is None:
         result = measure()
-        _keep(path, kind, result, lab.ledger.place)
+        _keep(path, kind, result, {"place": lab.ledger.place, "vpc": _vpc(lab)})
         lab.ledger.note("experiment", name, kept=path.name)
     return result
 
 
-def _read(path: Path, kind: type[Result], place: str) -> Result | None:
-    """Read a kept result; one of another place, or of an older shape, counts as none."""
+def _read(path: Path, kind: type[Result], lab: Lab) -> Result | None:
+    """Read a kept result; one of another place or VPC, or of an older shape, counts as none."""
     try:
         kept = json.loads(path.read_text("utf-8"))
-        return TypeAdapter(kind).validate_python(kept["result"], strict=False) if kept["place"] == place else None
+        is_ours = kept["place"] == lab.ledger.place and _vpc(lab) in ("", kept.get("vpc"))
+        return TypeAdapter(kind).validate_python(kept["result"], strict=False) if is_ours else None
     except (FileNotFoundError, KeyError, ValueError, ValidationError):
         return None
 
 
-def _keep(path: Path, kind: type[Result], result: Result, place: str) -> None:
-    whole = {"place": place, "result": TypeAdapter(kind).dump_python(result, mode="json")}
+def _vpc(lab: Lab) -> str:
+    """Name the VPC that stands, as far as the ledger knows."""
+    return next((it.id for it in reversed(lab.ledger.live()) if it.what == "vpc"), "")
+
+
+def _keep(path: Path, kind: type[Result], result: Result, where: dict[str, str]) -> None:
+    whole = {**where, "result": TypeAdapter(kind).dump_python(result, mode="json")}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".tmp")

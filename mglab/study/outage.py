@@ -14,7 +14,7 @@ from functools import partial
 from mglab.session import Lab
 from mglab.steps import scaling
 from mglab.study.disturbance import Disturbance, Scene, Seen, disturb
-from mglab.study.kept import once
+from mglab.study.ready import staged
 from mglab.study.watch import GONE, IN_DNS, LET_GO, Watch, settled, short
 
 HEALED_TIMEOUT_S = 2400.0
@@ -23,7 +23,7 @@ IN_WORDS = {1: "one instance", 2: "two instances", 3: "three instances"}
 
 def terminate_and_watch(lab: Lab, count: int, *, again: bool = False) -> Disturbance:
     """Terminate ``count`` instances under a client's pulse and watch until the group is whole; done once a run."""
-    return once(lab, f"terminate-{count}", Disturbance, lambda: _terminate(lab, count), again=again)
+    return staged(lab, f"terminate-{count}", Disturbance, lambda: _terminate(lab, count), again=again)
 
 
 def durations(outage: Disturbance) -> list[Seen]:

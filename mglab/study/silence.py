@@ -16,7 +16,7 @@ from mglab.display import column
 from mglab.session import Lab
 from mglab.steps import balancing, scaling, shell
 from mglab.study.disturbance import US, Disturbance, Scene, disturb
-from mglab.study.kept import once
+from mglab.study.ready import staged
 from mglab.study.timeline import Event, seconds_between
 from mglab.study.watch import Watch, settled, short
 
@@ -41,7 +41,7 @@ class Phase:
 
 def stop_service_and_watch(lab: Lab, *, again: bool = False) -> Disturbance:
     """Stop MusicGuru on one instance, then its health check, then reboot it, under a client's pulse; once a run."""
-    return once(lab, "stop-service", Disturbance, lambda: _stop(lab), again=again)
+    return staged(lab, "stop-service", Disturbance, lambda: _stop(lab), again=again)
 
 
 def phases(seen: Disturbance) -> list[Phase]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from mglab.session import Lab
 from mglab.steps import balancing, scaling
 from mglab.study.disturbance import Disturbance, Scene, Seen, disturb
-from mglab.study.kept import once
+from mglab.study.ready import staged
 from mglab.study.watch import GONE, IN_DNS, Watch, settled, short
 
 DRAINED_TIMEOUT_S = 1200.0
@@ -19,7 +19,7 @@ HEALTHY_TIMEOUT_S = 1200.0
 
 def deregister_and_watch(lab: Lab, *, again: bool = False) -> Disturbance:
     """Deregister one target, wait until it has drained, and register it again; done once a run."""
-    return once(lab, "deregister", Disturbance, lambda: _deregister(lab), again=again)
+    return staged(lab, "deregister", Disturbance, lambda: _deregister(lab), again=again)
 
 
 def durations(withdrawal: Disturbance) -> list[Seen]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mglab.waits import duration
-from mglab.workbook import cost
+from mglab.workbook import cost, times
 
 
 def lines(folder: Path, record: Mapping[str, Any], took: cost.Stretch) -> Iterator[str]:
@@ -17,7 +17,9 @@ def lines(folder: Path, record: Mapping[str, Any], took: cost.Stretch) -> Iterat
     if record.get("pdf"):
         yield f"PDF: {folder / record['pdf']}"
     yield _what_it_took(folder, took, is_aws=record["backend"] == "aws")
-    if record.get("keep"):
+    if told := times.in_short(record):
+        yield told
+    if record.get("teardown") == "kept":
         backend = "" if record["backend"] == "local" else f" --backend {record['backend']}"
         yield f"Kept as it is. Tear it down with: python3 -m mglab teardown --run {record['run']}{backend}"
 

@@ -75,8 +75,11 @@ def assignments(texts: Sequence[str]) -> dict[str, str]:
     return given
 
 
-def steps(paths: Sequence[Path], given: Mapping[str, str]) -> list[Step]:
-    """Give each notebook the parameters that it declares; refuses names that none of them declares."""
+def steps(paths: Sequence[Path], given: Mapping[str, str], before: Mapping[str, str] | None = None) -> list[Step]:
+    """Give each notebook the parameters that it declares; refuses names that none of them declares.
+
+    ``before`` is what the run was begun with: it holds on unless given anew.
+    """
     declared = {path: parameters_of(path) for path in paths}
     known = {name for names in declared.values() for name in names}
     for name in given:
@@ -84,11 +87,12 @@ def steps(paths: Sequence[Path], given: Mapping[str, str]) -> list[Step]:
             raise UsageError(f"{name} is an option, not a parameter", hint=f"give --{name} {given[name]}")
         if name not in known:
             raise UsageError(f"there is no parameter {name!r}", hint=nearest(name, known - OPTIONS, "parameter"))
+    meant = {**(before or {}), **given}
     chosen = [
-        Step(path, {name: typed(name, given[name], kind) for name, kind in declared[path].items() if name in given})
+        Step(path, {name: typed(name, meant[name], kind) for name, kind in declared[path].items() if name in meant})
         for path in paths
     ]
-    configured(Config(), {name: value for name, value in given.items() if name in SETTINGS})
+    configured(Config(), {name: value for name, value in meant.items() if name in SETTINGS})
     return chosen
 
 

@@ -5,7 +5,8 @@ tear down whatever happens to us -> the notebooks, one kernel each, one status l
 -> the folio, so that the teardown is evidence too -> the closing lines. A second Ctrl-C
 cannot skip the teardown.
 
-With ``keep`` there is no guard: nothing is torn down, the cloud stays, and the next run of this name goes on there.
+With ``keep`` there is no guard: nothing is torn down, the cloud stays, and the next run of this name goes on there,
+with the parameters that it was begun with unless told others.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 
 from mglab import config
 from mglab.errors import LabError, OutputsUnwritable, TeardownIncomplete, UsageError
-from mglab.workbook import closing, clouds, cost, execution, guard, lost, plan, state
+from mglab.workbook import closing, clouds, cost, execution, guard, lost, plan, state, times
 from mglab.workbook.progress import StatusLine
 from mglab.workbook.surroundings import (
     Stop,
@@ -69,12 +70,16 @@ class Course:
     name: str
     folder: Path
     steps: list[plan.Step]
+    goes_on: bool
+    """Whether this is a further piece of a run that was kept."""
     held: int
     """The descriptor of the run's lock."""
     scratch: Path
     line: StatusLine
     record: dict[str, Any]
     stop: Stop
+    is_empty: bool = False
+    """Whether the run's cloud has only just started, so that nothing of earlier notebooks is there."""
     began: float = field(default_factory=time.time)
     passed: list[str] = field(default_factory=list)
     error: LabError | None = None
@@ -83,6 +88,10 @@ class Course:
         """Change the record and file it."""
         self.record.update(changes)
         state.write(self.folder, self.record)
+
+    def spent(self, around: str, since: float) -> None:
+        """Note how long something around the notebooks took."""
+        self.record["pieces"][-1]["around"][around] = round(time.monotonic() - since, 1)
 
     def last_note(self, **changes: Any) -> None:
         """Change the record and file it if that can be: a full disk keeps no run from ending in good order."""
@@ -101,15 +110,18 @@ def run(options: Options) -> int:
     """Carry out a run; gives the exit code. Raises LabError for what keeps it from starting."""
     name = checked_name(options)
     paths = plan.notebooks(options.notebooks, first=options.first, last=options.last, keep=options.keep)
-    steps = plan.steps(paths, options.parameters)
+    folder = options.outputs / name
+    known = state.read(folder)
+    goes_on = state.goes_on(known, options.backend)
+    steps = plan.steps(paths, options.parameters, known.get("parameters") if goes_on else None)
     if options.backend == "aws":
         options.require_account(name)
-    folder = options.outputs / name
     words = f"stopping: {'nothing is torn down' if options.keep else 'tearing down first'}"
     with only_run(folder) as held, signals(words) as stop, scratch_folder() as scratch:
         past = state.past_seconds(sorted(options.outputs.iterdir()), backend=options.backend, rate=_rate(options))
         line = StatusLine([step.name for step in steps], past)
-        course = Course(options, name, folder, steps, held, scratch, line, _record(options, name, folder), stop)
+        record = _record(options, name, known) if goes_on else _new_record(options, name, known)
+        course = Course(options, name, folder, steps, goes_on, held, scratch, line, record, stop)
         with environment(_settings(course)):
             return carry_out(course)
 
@@ -148,19 +160,28 @@ def _rate(options: Options) -> float:
     return options.rate if options.backend == "local" else 1.0
 
 
-def _record(options: Options, name: str, folder: Path) -> dict[str, Any]:
-    """Begin the record; what earlier runs of this name say of their notebooks stays."""
+def _new_record(options: Options, name: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Begin the record; of what earlier runs of this name made, nothing is there any more."""
+    begun = {"author": known.get("author", ""), "notebooks": state.torn_down(known.get("notebooks", {}))}
+    return _record(options, name, begun)
+
+
+def _record(options: Options, name: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Go on with the record of an earlier piece: its start, notebooks and parameters stay."""
+    now = state.now()
+    piece = {"started": now, "from": options.first, "to": options.last, "keep": options.keep, "around": {}}
     return {
         "run": name,
         "backend": options.backend,
         "rate": _rate(options),
-        "author": options.author or str(state.read(folder).get("author", "")),
+        "author": options.author or str(known.get("author", "")),
         "pid": os.getpid(),
         "keep": options.keep,
-        "parameters": dict(options.parameters),
+        "parameters": {**known.get("parameters", {}), **options.parameters},
         "status": "running",
-        "started": state.now(),
-        "notebooks": state.read(folder).get("notebooks", {}),
+        "started": known.get("started") or now,
+        "notebooks": dict(known.get("notebooks", {})),
+        "pieces": [*known.get("pieces", ()), piece],
     }
 
 
@@ -174,7 +195,9 @@ def carry_out(course: Course) -> int:
     watch = None if course.options.keep else guard.Guard(_duties(course), course.held)
     status = "failed"
     try:
+        since = time.monotonic()
         clock = clouds.clock_of(_cloud(course, watch))
+        course.spent("(starting the cloud)", since)
         course.note(started_lab=clock.now().isoformat(timespec="seconds"))
         status = _notebooks(course)
         course.note(finished_lab=clock.now().isoformat(timespec="seconds"))
@@ -184,7 +207,8 @@ def carry_out(course: Course) -> int:
         status = "interrupted"
     finally:
         code = _torn_down(course, watch)
-        course.last_note(status=status, finished=state.now())
+        course.record["pieces"][-1].update(status=status, finished=state.now())
+        course.last_note(status=_of_the_whole(course, status), finished=state.now())
     return _closed(course, code, cost.Stretch(course.began, time.time()))
 
 
@@ -237,9 +261,19 @@ def _tell_losses(course: Course, cloud: Mapping[str, Any]) -> None:
     """Say and file what went with an earlier cloud of this run: one that has only just started is empty."""
     if cloud["wall_epoch"] < course.began:
         return
+    course.is_empty = True
+    if course.goes_on:
+        begun = _new_record(course.options, course.name, course.record)
+        course.note(**{**begun, "parameters": course.record["parameters"]})
     gone = lost.with_its_cloud(course.folder, course.cloud_name, clouds.clock_of(cloud))
     if gone:
         course.line.say(f"the cloud that was kept is gone, and {len(gone)} resources with it: this one is empty")
+
+
+def _of_the_whole(course: Course, status: str) -> str:
+    """Say what became of a run whose last piece ended like this: notebooks of earlier pieces count as well."""
+    all_passed = all(one["status"] == "passed" for one in course.record["notebooks"].values())
+    return status if all_passed or status != "passed" else state.INCOMPLETE
 
 
 def _notebooks(course: Course) -> str:
@@ -258,26 +292,31 @@ def _notebooks(course: Course) -> str:
 
 
 def _how_to_go_on(course: Course, step: plan.Step) -> str:
-    number = step.name[:2]
-    if not course.options.keep:
+    number, options = step.name[:2], course.options
+    backend = "" if options.backend == "local" else f" --backend {options.backend}"
+    command = f"python3 -m mglab run --run {course.name}{backend} --keep"
+    if course.is_empty and options.first and step is course.steps[0]:
+        return f"nothing of the notebooks before {number} is there: begin with them: {command}"
+    if not options.keep:
         return f"then run it again: all is torn down (a run with --keep would go on with --from {number})"
-    backend = "" if course.options.backend == "local" else f" --backend {course.options.backend}"
-    return f"then go on: python3 -m mglab run --run {course.name}{backend} --keep --from {number}"
+    return f"then go on: {command} --from {number}" + (f" --to {options.last}" if options.last else "")
 
 
 def _notebook(course: Course, step: plan.Step) -> execution.Outcome:
     cells = execution.cell_count(step)
     entry: dict[str, Any] = {"status": "running", "started": state.now(), "parameters": dict(step.parameters)}
-    course.record["notebooks"][step.name] = entry
-    course.note()
+    notebooks = {**course.record["notebooks"], step.name: entry}
+    course.note(notebooks=dict(sorted(notebooks.items())))
     course.line.begin(step.name, cells)
+    began, target = time.time(), course.folder / "notebooks" / step.source.name
     outcome = execution.execute(
-        step, course.folder / "notebooks" / step.source.name,
+        step, target,
         lock=lock_of(course.scratch), cell_limit_s=CELL_LIMIT_S[course.options.backend],
         is_stopping=course.stop, at_cell=course.line.at_cell, tick=course.line.tick,
     )  # fmt: skip
     seconds = course.line.end(outcome.status)
     entry.update(status=outcome.status, seconds=round(seconds, 1), cells=cells)
+    entry.update(times.of_notebook(target, closing.ledger(course.folder), began))
     if outcome.error:
         entry["error"] = outcome.error.message
     if outcome.status == "passed":
@@ -288,13 +327,26 @@ def _notebook(course: Course, step: plan.Step) -> execution.Outcome:
 
 def _torn_down(course: Course, watch: guard.Guard | None) -> int:
     """Have everything torn down, unless the last notebook did or it is to be kept; gives the exit code."""
+    by_notebook = bool(course.passed) and course.passed[-1].startswith(plan.TEARDOWN)
     if watch is None:
-        course.last_note(teardown="kept")
-        return 0
-    word = "close" if course.passed and course.passed[-1].startswith(plan.TEARDOWN) else "teardown"
-    code = watch.finish(word, lambda: course.line.working(f"tearing down: {watch.last_line()}"))
+        return _kept(course, by_notebook)
+    since = time.monotonic()
+    code = watch.finish("close" if by_notebook else "teardown", lambda: _tell_teardown(course, watch))
+    course.spent("(teardown)", since)
     course.last_note(teardown=guard.TEARDOWN_OUTCOMES[code == 0])
     return code
+
+
+def _tell_teardown(course: Course, watch: guard.Guard) -> None:
+    course.line.working(f"tearing down: {watch.last_line()}")
+
+
+def _kept(course: Course, by_notebook: bool) -> int:
+    """Leave everything as it is; when a notebook has torn it down, the run's own cloud has nothing to stay for."""
+    if by_notebook and course.cloud_name:
+        clouds.ask("down", course.cloud_name)
+    course.last_note(teardown="complete" if by_notebook else "kept")
+    return 0
 
 
 # -- afterwards --------------------------------------------------------------------------------------------
@@ -303,8 +355,11 @@ def _torn_down(course: Course, watch: guard.Guard | None) -> int:
 def _closed(course: Course, teardown_code: int, took: cost.Stretch) -> int:
     """Build the folio, say how it went and give the exit code."""
     if course.record["notebooks"]:
+        since = time.monotonic()
         try:
             course.note(pdf=_folio(course).name)
+            course.spent("(folio)", since)
+            course.note()
         except LabError as error:
             course.error = course.error or error  # what stopped the run is the news, not a folio of half of it
     for text in closing.lines(course.folder, course.record, took):

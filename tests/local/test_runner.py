@@ -31,7 +31,7 @@ from mglab.workbook.runner import Options, run
 told = json.loads(sys.argv[1])
 try:
     places = {name: Path(told.pop(name)) for name in ("notebooks", "outputs")}
-    sys.exit(run(Options(backend="aws", run="x", **places, **told)))
+    sys.exit(run(Options(**{"backend": "aws", "run": "x", **places, **told})))
 except LabError as error:
     sys.exit(f"{error.exit_code}: {error}")
 """

@@ -11,7 +11,7 @@ import pytest
 
 from mglab import cli
 from mglab.errors import CloudUnavailable, LabError, NotebookFailed, TeardownIncomplete, UsageError
-from mglab.workbook import clouds, runner
+from mglab.workbook import clouds, runner, state
 
 CLOUD = {
     "name": "default", "pid": 7, "endpoint": "http://127.0.0.1:4000", "region": "us-east-1", "rate": 60.0,
@@ -170,3 +170,48 @@ def test_a_cloud_that_is_down_is_exit_code_4(
     monkeypatch.setattr(clouds, "ask", lambda *_: None)
     assert cli.main(["cloud", "status", "--name", "x"]) == 4
     assert "python3 -m mglab cloud up --name x" in capsys.readouterr().err
+
+
+TOLD = {"status": "passed", "seconds": 9.0, "kernel_s": 2.0, "waiting_s": 4.0, "aws_waited_s": 240.0}
+IN_PIECES = {
+    "run": "x", "backend": "local", "status": "incomplete", "teardown": "kept",
+    "notebooks": {"00_preflight": TOLD, "03_security_group": {"status": "failed", "error": "no"}},
+    "pieces": [
+        {"started": "2026-01-01T10:00:00", "finished": "2026-01-01T10:01:00", "from": "", "to": "03",
+         "status": "failed", "around": {"(folio)": 1.0}},
+        {"started": "2026-01-01T11:00:00", "from": "04", "to": "", "around": {}},
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def in_pieces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    state.write(tmp_path / "x", IN_PIECES)
+    monkeypatch.setattr(clouds, "ask", lambda *_: None)
+
+
+@pytest.mark.usefixtures("in_pieces")
+@pytest.mark.parametrize(
+    ("name", "said"), [("9", "09_why_is_it_slow: not run"), ("03", "03_security_group: failed no")]
+)
+def test_check_knows_the_notebooks_that_were_not_run(name: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", name, "--run", "x"]) == 1
+    assert capsys.readouterr().out.strip() == said
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_status_tells_the_pieces_and_where_the_time_went(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", "--run", "x"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "piece 1: 2026-01-01T10:00:00 to 2026-01-01T10:01:00, the first notebook to 03: failed" in lines
+    assert "piece 2: 2026-01-01T11:00:00 to now, 04 to the last:" in lines
+    assert {"00_preflight 9 2 4 3 240", "together 10 2 4 4 240"} <= set(lines)
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_status_gives_the_same_table_to_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", "--run", "x", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["times"]
+    assert [row["where"] for row in rows] == ["00_preflight", "(folio)", "together"]
+    assert rows[0]["aws_waited_s"] == 240

@@ -103,7 +103,8 @@ def test_a_complete_run_says_so() -> None:
         {"status": "completed", "notebooks": {"02_vpc": {"status": "completed", "seconds": 4}}}, "d"
     )
     made = document(VPC, told=told)
-    assert made["standing"] == {"fine": True, "text": "Complete: the notebook ran to the end."}
+    said = "A part of the sequence: the notebook carried out so far ran to the end."
+    assert made["standing"] == {"fine": True, "text": said}
     assert made["chapters"][0]["ran"] == "ran in 4.0 s"
 
 

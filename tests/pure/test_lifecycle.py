@@ -20,6 +20,7 @@ from mglab.localcloud.rules.lifecycle import (
     advance,
     draw_pace,
     hold,
+    is_up,
     launched,
     listed,
     power,
@@ -39,12 +40,12 @@ def running(at: float = NOW) -> Life:
 
 def test_a_launched_instance_is_pending_then_running_then_up() -> None:
     life = launched(NOW, Pace())
-    assert (life.state, life.boots, power(life, NOW)) == ("pending", 1, "off")
+    assert (life.state, life.boots, power(life), is_up(life, NOW)) == ("pending", 1, "off", False)
     assert advance(life, NOW + PENDING_S - 0.1).state == "pending"
     life = advance(life, NOW + PENDING_S)
     assert life.state == "running"
-    assert power(life, NOW + PENDING_S) == "off"
-    assert power(life, NOW + PENDING_S + BOOT_S) == "on"
+    assert (power(life), is_up(life, NOW + PENDING_S)) == ("on", False)  # it boots: real processes take their time
+    assert is_up(life, NOW + PENDING_S + BOOT_S)
 
 
 def test_a_late_tick_does_not_stretch_a_state() -> None:
@@ -62,31 +63,31 @@ def test_status_checks_pass_minutes_after_running() -> None:
 
 def test_stop_and_start_boot_again() -> None:
     life = stop(running(), NOW + 100)
-    assert (life.state, power(life, NOW + 100)) == ("stopping", "off")
+    assert (life.state, power(life), is_up(life, NOW + 100)) == ("stopping", "off", False)
     life = advance(life, NOW + 100 + STOPPING_S)
     assert life.state == "stopped"
     life = start(life, NOW + 300)
     assert (life.state, life.boots) == ("pending", 2)
-    assert power(advance(life, NOW + 400), NOW + 400) == "on"
+    assert is_up(advance(life, NOW + 400), NOW + 400)
 
 
-def test_a_reboot_keeps_the_state_and_takes_the_processes_down() -> None:
+def test_a_reboot_keeps_the_state_and_boots_the_processes_anew() -> None:
     life = reboot(running(), NOW + 100)
     assert (life.state, life.boots) == ("running", 2)
-    assert power(life, NOW + 100) == "off"
-    assert power(life, NOW + 100 + BOOT_S) == "on"
+    assert (power(life), is_up(life, NOW + 100)) == ("on", False)
+    assert is_up(life, NOW + 100 + BOOT_S)
 
 
 def test_a_held_instance_stays_down_until_it_is_booted() -> None:
     life = hold(running())
-    assert power(life, NOW + 10_000) == "off"
-    assert power(reboot(life, NOW + 10_000), NOW + 10_000 + BOOT_S) == "on"
+    assert (power(life), is_up(life, NOW + 10_000)) == ("off", False)
+    assert is_up(reboot(life, NOW + 10_000), NOW + 10_000 + BOOT_S)
 
 
 @pytest.mark.parametrize("life", [launched(NOW, Pace()), running(), stop(running(), NOW + 20)])
 def test_anything_can_be_terminated_and_is_listed_for_an_hour(life: Life) -> None:
     gone = terminate(life, NOW + 50)
-    assert (gone.state, power(gone, NOW + 50)) == ("shutting-down", "off")
+    assert (gone.state, power(gone), is_up(gone, NOW + 50)) == ("shutting-down", "off", False)
     gone = advance(gone, NOW + 50 + SHUTTING_DOWN_S)
     assert gone.state == "terminated"
     assert listed(gone, gone.since + LISTED_AFTER_TERMINATION_S - 1)

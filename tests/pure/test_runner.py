@@ -58,6 +58,12 @@ def test_parameters_take_the_declared_type_and_go_where_they_are_declared(folder
     ]
 
 
+def test_what_the_run_was_begun_with_holds_unless_given_anew(folder: Path) -> None:
+    before = {"count": "3", "share": "1", "elsewhere": "in a notebook that is not run now"}
+    steps = plan.steps(plan.notebooks(folder), {"count": "4"}, before)
+    assert [step.parameters for step in steps if step.parameters] == [{"count": 4, "share": 1.0}]
+
+
 @pytest.mark.parametrize("given", [{"count": "x"}, {"slow": "perhaps"}, {"names": "b"}, {"cuont": "1"}, {"run": "x"}])
 def test_a_parameter_that_cannot_be_is_refused(folder: Path, given: dict[str, str]) -> None:
     with pytest.raises(UsageError):
@@ -132,7 +138,7 @@ def test_the_closing_lines_say_here_and_there(tmp_path: Path) -> None:
     made = {"kind": "made", "what": "load-balancer", "id": "a", "wall": 100.0, "at": "2026-01-01T00:00:00+00:00"}
     waited = {"kind": "wait", "seconds": 3000.0, "wall": 150.0, "at": "2026-01-01T00:50:00+00:00"}
     (tmp_path / "ledger.jsonl").write_text("\n".join(map(json.dumps, (made, waited))) + '\n{"torn')
-    record = {"run": "x", "backend": "local", "pdf": "Project3partA.pdf", "keep": True}
+    record = {"run": "x", "backend": "local", "pdf": "Project3partA.pdf", "teardown": "kept"}
     said = list(closing.lines(tmp_path, record, cost.Stretch(90, 190)))
     assert said[0] == f"PDF: {tmp_path / 'Project3partA.pdf'}"
     there = "on AWS it would have taken about 50 min 50 s and cost about US$ 0.03"

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from mglab.clock import Clock
+from mglab.ledger import Ledger
 from mglab.study import comparison, growth, kept, load, outage, pattern, plots, silence
 from mglab.study.client import Sample, failure_of, responder_of
 from mglab.study.disturbance import Disturbance
@@ -187,15 +189,10 @@ class Measured:
     samples: tuple[Sample, ...]
 
 
-class Notes:
-    place = "local/here"
-
-    def note(self, *_: Any, **__: Any) -> None: ...
-
-
-def lab(folder: Path, place: str = "local/here") -> Any:
-    ledger = Notes()
-    ledger.place = place
+def lab(folder: Path, place: str = "local/here", vpc: str = "") -> Any:
+    ledger = Ledger(folder / "ledger.jsonl", Clock(), place)
+    if vpc:
+        ledger.made("1-3", "vpc", "MusicGuruVPC", vpc)
     return SimpleNamespace(folder=folder, ledger=ledger)
 
 
@@ -216,6 +213,15 @@ def test_what_was_measured_elsewhere_is_not_shown_here(tmp_path: Path) -> None:
     kept.once(lab(tmp_path), "it", Measured, lambda: Measured(START, ()))
     there = kept.once(lab(tmp_path, "aws/1/us-east-1"), "it", Measured, lambda: Measured(START, (sample(A),)))
     assert len(there.samples) == 1
+
+
+def test_a_run_that_is_done_again_measures_again(tmp_path: Path) -> None:
+    kept.once(lab(tmp_path, vpc="vpc-1"), "it", Measured, lambda: Measured(START, ()))
+    lab(tmp_path).ledger.removed("99", "vpc", "MusicGuruVPC", "vpc-1")
+    torn_down = kept.once(lab(tmp_path), "it", Measured, lambda: Measured(START, (sample(A),)))
+    assert torn_down.samples == ()
+    again = kept.once(lab(tmp_path, vpc="vpc-2"), "it", Measured, lambda: Measured(START, (sample(A),)))
+    assert len(again.samples) == 1
 
 
 def test_every_figure_draws_from_little_and_from_nothing() -> None:

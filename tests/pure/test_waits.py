@@ -152,3 +152,23 @@ def test_a_wait_reads_well(tmp_path: Path) -> None:
 )
 def test_durations_are_said_as_a_person_would(seconds: float, words: str) -> None:
     assert waits.duration(seconds) == words
+
+
+def test_a_wait_files_its_wall_seconds_and_how_blind_it_was(tmp_path: Path) -> None:
+    lab = bench(tmp_path, rate=60.0)
+    wait_for_active(lab, states("provisioning", "provisioning", "active"))
+    (line,) = lab.ledger.entries()
+    assert (line.details["seconds"], line.details["wall_seconds"]) == (30, 0.5)
+    assert line.details["coarsest_s"] == 15
+
+
+def test_a_slow_look_is_part_of_how_blind_a_wait_was(tmp_path: Path) -> None:
+    lab = bench(tmp_path)
+
+    def slow() -> str:
+        lab.hands.sleep(4)
+        return next(seen)
+
+    seen = states("provisioning", "active")
+    waits.until(lab, slow, lambda state: state == "active", what="it", timeout_s=600, interval_s=15)
+    assert lab.ledger.entries()[0].details["coarsest_s"] == 4 + 15 + 4

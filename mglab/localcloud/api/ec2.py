@@ -24,7 +24,7 @@ from mglab.localcloud.api.ec2_network import Networks
 from mglab.localcloud.api.ec2_state import Instance, World, new_id
 from mglab.localcloud.api.ec2_templates import Templates, find_template, find_version
 from mglab.localcloud.knobs import DEFAULTS, Knobs
-from mglab.localcloud.rules.lifecycle import power, terminate
+from mglab.localcloud.rules.lifecycle import is_up, power, terminate
 from mglab.localcloud.rules.reach import Network, Target, from_internet, promised_ports
 from mglab.localcloud.seam import Front, ImageSpec, MachineSpec, Observed, PrivateAddress
 
@@ -72,9 +72,8 @@ class Ec2:
 
     def machines(self) -> tuple[MachineSpec, ...]:
         """Say which machines should exist and whether their processes should run."""
-        now = self._world.now()
         alive = (i for i in self._world.instances.values() if i.life.state != "terminated")
-        return tuple(_machine(instance, now) for instance in alive)
+        return tuple(_machine(instance) for instance in alive)
 
     def images(self) -> tuple[ImageSpec, ...]:
         """Say which images' trees should exist, and from what each is made."""
@@ -211,12 +210,12 @@ class Ec2:
             public_address=interface.public_address,
             security_group_ids=tuple(interface.group_ids),
             launched_at=instance.launched_at,
-            serving=power(instance.life, self._world.now()) == "on",
+            serving=is_up(instance.life, self._world.now()),
             tags=self._world.tags(instance.instance_id),
         )
 
     def _fronts_of(self, instance: Instance, network: Network, ports: tuple[int, ...]) -> Iterable[Front]:
-        interface, up = instance.interface, power(instance.life, self._world.now()) == "on"
+        interface, up = instance.interface, is_up(instance.life, self._world.now())
         target = Target(interface.vpc_id, interface.subnet_id, tuple(interface.group_ids), interface.public_address)
         for port in ports:
             open_ = up and from_internet(network, target, port, ANY_CLIENT).allowed
@@ -229,12 +228,12 @@ class Ec2:
             )
 
 
-def _machine(instance: Instance, now: float) -> MachineSpec:
+def _machine(instance: Instance) -> MachineSpec:
     address = instance.interface.private_address
     return MachineSpec(
         instance_id=instance.instance_id,
         image_id=instance.image_id,
-        power=power(instance.life, now),
+        power=power(instance.life),
         boots=instance.life.boots,
         vpc_id=instance.interface.vpc_id,
         private_address=address,

@@ -6,8 +6,9 @@ Here an instance's life is a frozen value that says what it is, since when and w
 ``advance`` moves it. The moments are drawn when the request is made, so a late tick does not stretch them.
 
 The states and their codes are EC2's (aws-facts 3.1). ``running`` says nothing of the processes inside: they
-run from ``up_at`` on. A reboot, and CreateImage by default, leave the state ``running`` and take the
-processes down. Hibernation and spot interruption are left out.
+are up from ``up_at`` on. Real processes take wall time to start, which no clock makes faster; so they are started
+when the boot begins, and nobody reaches them before ``up_at``. A reboot, and CreateImage by default, leave the
+state ``running`` and take the processes down. Hibernation and spot interruption are left out.
 """
 
 from __future__ import annotations
@@ -138,9 +139,14 @@ def hold(life: Life) -> Life:
     return replace(life, up_at=NEVER)
 
 
-def power(life: Life, now: float) -> Power:
-    """Say whether its processes should run."""
-    return "on" if life.state == "running" and now >= life.up_at else "off"
+def power(life: Life) -> Power:
+    """Say whether its processes should run: from the beginning of the boot on."""
+    return "on" if life.state == "running" and life.up_at != NEVER else "off"
+
+
+def is_up(life: Life, now: float) -> bool:
+    """Say whether it has booted, so that others may reach it."""
+    return life.state == "running" and now >= life.up_at
 
 
 def status(life: Life, now: float) -> Check:
