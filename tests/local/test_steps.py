@@ -229,7 +229,7 @@ def test_42_to_57_a_balancer_and_its_target_group(lab: Lab) -> None:
     assert balancing.target_group(lab).load_balancers == "MGLB"
     assert balancing.target_health(lab) == ()
     before = lab.clock.now() - timedelta(hours=1)
-    frame = monitoring.target_group_metrics(lab, before - timedelta(hours=1), before)
+    frame = monitoring.read(lab, monitoring.target_group_tab(lab), before - timedelta(hours=1), before)
     assert list(frame.columns)[:2] == ["Healthy hosts", "Healthy hosts (us-east-1a)"]
     assert frame.empty, "what was never published is empty, not zero"
 
