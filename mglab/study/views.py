@@ -170,13 +170,20 @@ class View:
         return [_summary(line, [value for _, value in self.points(line)]) for line in self.lines]
 
     def saw(self, marks: Sequence[Mark]) -> list[dict[str, str]]:
-        """Say of each line what it saw of each event: before → extreme → after."""
+        """Say of each line that has points what it saw of each event: before → extreme → after."""
         headings = [f"{mark.number}: {mark.name}" for mark in marks]
         return [
-            {"metric": f"{line.label} · {line.statistic}"}
+            {"metric": line.label}
             | dict(zip(headings, [one.words for one in self.seen(line, marks)], strict=True))
             for line in self.lines
+            if self.points(line)
         ]
+
+    @property
+    def silence(self) -> str:
+        """Name the lines that have no points at all; empty when every line has some."""
+        silent = [line.label for line in self.lines if not self.points(line)]
+        return f"No data points at all: {'; '.join(silent)}." if silent else ""
 
     def seen(self, line: Metric, marks: Sequence[Mark]) -> list[Seen]:
         """Read what one line saw of each event."""
@@ -271,13 +278,15 @@ def _value(values: Mapping[datetime, float], at: datetime | None) -> float | Non
 
 
 def _number(value: float | None) -> str:
-    """Write a value in few letters: 2, 0.00038, 30.4k, 1.2M; a minute without a point is a dash."""
+    """Write a value in few letters: 2, 0.000021, 30.4k, 1.2M; a minute without a point is a dash."""
     if value is None:
         return "–"
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:.3g}{letter}"
-    return f"{value:.2g}" if 0 < abs(value) < 1 else f"{value:.4g}"
+    if 0 < abs(value) < 1:
+        return f"{value:.{1 - math.floor(math.log10(abs(value)))}f}"
+    return f"{value:.4g}"
 
 
 def _name_in_panel(line: Metric, title: str, *, with_statistic: bool) -> str:

@@ -159,6 +159,12 @@ def test_another_region_and_an_unknown_metric_have_no_line_and_no_error(clouds: 
     assert clouds.image(metrics=[["AWS/NetworkELB", "NewFlowCount"]]) == elsewhere
 
 
+def test_whatever_stands_in_a_title_is_drawn_as_it_is(clouds: Clouds) -> None:
+    for title in ("$\\frac{a}{b}$", "\x00\x07", "\ud800", "_hidden", "x" * 5000, "two\nlines"):
+        marks = {"horizontal": [{"value": 1, "label": title}], "vertical": [{"value": "-PT9M", "label": title}]}
+        assert size(clouds.image(title=title, metrics=[[*FLOWS, {"label": title}]], annotations=marks)) == (600, 400)
+
+
 def test_the_query_protocol_carries_it_in_base64(clouds: Clouds) -> None:
     status, body, kind = raw(clouds.front, form())
     assert status == 200 and kind.startswith("text/xml")

@@ -116,7 +116,8 @@ def values(*row: float | None) -> dict[datetime, float]:
         ((0, 0, 5, 9, 0, 70), 1.5, 5, "0 → 9 → 0"),
         ((0, 30_371, 3), 1.5, 9, "0 → 30.4k → 3"),
         ((0, 1_500_000, 3), 1.5, 9, "0 → 1.5M → 3"),
-        ((0, 0.000396, 0), 1.5, 9, "0 → 0.0004 → 0"),
+        ((0, 0.000396, 0), 1.5, 9, "0 → 0.00040 → 0"),
+        ((0, 0.0000212, 0), 1.5, 9, "0 → 0.000021 → 0"),
         ((None, 6, None), 1, 9, "– → 6 → –"),
         ((None, None, None), 1, 9, NO_DATA),
         ((2, None, None), 1, 9, NO_DATA),
@@ -151,9 +152,11 @@ BALANCER = View(
 
 def test_the_table_has_a_row_a_metric_and_a_column_a_mark() -> None:
     rows = TARGETS.saw([DIED, GREW])
-    assert rows[0] == {"metric": "Healthy hosts · Maximum", "1: terminate-1": "2 → 1 → 2", "2: grow": "2 → 3 → 3"}
-    assert {row["1: terminate-1"] for row in rows if row["metric"].startswith("Unhealthy")} == {NO_DATA}
-    assert TARGETS.saw([])[0] == {"metric": "Healthy hosts · Maximum"}
+    assert rows[0] == {"metric": "Healthy hosts", "1: terminate-1": "2 → 1 → 2", "2: grow": "2 → 3 → 3"}
+    assert len(rows) == 3
+    unhealthy = "; ".join(line.label for line in HOSTS if line.name == "UnHealthyHostCount")
+    assert TARGETS.silence == f"No data points at all: {unhealthy}."
+    assert TARGETS.saw([])[0] == {"metric": "Healthy hosts"}
 
 
 def test_the_contrast_covers_every_metric_of_both_tabs_and_says_when_it_moved() -> None:
@@ -191,12 +194,17 @@ def test_a_panel_says_its_statistic_and_unit_or_its_lines_do() -> None:
     assert panels["Unhealthy hosts"].series == {}
 
 
-@pytest.mark.parametrize("did", [[], [DIED], [DIED, GREW] * 6])
-def test_the_figure_draws_from_little_and_from_nothing(did: list[Mark]) -> None:
-    empty = View("Target group", HOSTS, frame(HOSTS))
-    for columns in ([TARGETS, BALANCER], [empty, BALANCER], [empty, empty]):
-        figure = plots.monitoring(columns, did, title="t")
-        figure.canvas.draw()
+NOTHING_YET = View("Target group", HOSTS, frame(HOSTS))
+
+
+@pytest.mark.parametrize(
+    ("columns", "did"),
+    [([NOTHING_YET, NOTHING_YET], []), ([NOTHING_YET, BALANCER], [DIED]), ([TARGETS, BALANCER], [DIED, GREW] * 6)],
+    ids=["nothing", "little", "much"],
+)
+def test_the_figure_draws_from_little_and_from_nothing(columns: list[View], did: list[Mark]) -> None:
+    figure = plots.monitoring(columns, did, title="t")
+    figure.canvas.draw()
     words = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert all(str(one.number) in words for one in did)
 

@@ -175,10 +175,14 @@ def test_what_is_no_json_is_refused(document: str) -> None:
         ({"start": "yesterday"}, "/start", "Should be a time"),
         ({"start": "-P"}, "/start", "Should be a time"),
         ({"start": "-PT"}, "/start", "Should be a time"),
+        ({"start": "-P99999999D"}, "/start", "Should be a time"),
+        ({"end": "+P9000000D"}, "/end", "Should be a time"),
+        ({"start": "0001-01-01T00:00:00Z"}, "/start", "Should be a time"),
         ({"start": "-PT1H", "end": "-PT2H"}, "/start", "before end"),
         ({"legend": {"position": "top"}}, "/legend/position", "bottom, right, hidden"),
         ({"yAxis": {"left": {"min": 2, "max": 1}}}, "/yAxis/left", "less than its max"),
         ({"yAxis": {"left": {"min": "0"}}}, "/yAxis/left/min", "Should be number"),
+        ({"yAxis": {"left": {"min": 1e300}}}, "/yAxis/left/min", "Should be number"),
         ({"annotations": {"alarms": ["arn"]}}, "/annotations/alarms", "no alarm annotations"),
         ({"annotations": {"horizontal": [{"label": "x"}]}}, "/annotations/horizontal/0", "property 'value'"),
         ({"annotations": {"horizontal": [[{"value": 1}]]}}, "/annotations/horizontal/0", "two ends of a band"),
@@ -222,6 +226,21 @@ def test_an_axis_has_round_numbers(values: tuple[float, ...], axis: Axis, ends: 
     found = scale(values, axis)
     assert (found.low, found.high) == ends
     assert found.ticks == ticks
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (1e308, -1e308), (0, 5e-324), (1e16, 1e16 + 2), (0.1 + 0.2, 0.3), (-1, -1), (1e22, 1e22), (-1e-30, 1e-30),
+        (3.7e-15, 3.7e-15),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("axis", [Axis(), Axis(minimum=5), Axis(maximum=-1e20), Axis(minimum=1e20)])
+def test_an_axis_has_two_ends_whatever_the_values(values: tuple[float, float], axis: Axis) -> None:
+    found = scale(values, axis)
+    assert found.low < found.high and len(found.ticks) <= 9
+    assert all(found.low <= tick <= found.high for tick in found.ticks)
+    assert axis.minimum in (None, found.low) and axis.maximum in (None, found.high)
 
 
 @pytest.mark.parametrize(

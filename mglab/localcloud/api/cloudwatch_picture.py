@@ -9,6 +9,7 @@ configuration; it is imported at the first picture, since most clouds never draw
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -253,10 +254,11 @@ class _Sheet:
         shade = {"above": (mark.value, high), "below": (low, mark.value), "between": (mark.value, mark.until)}
         if mark.fill in shade and shade[mark.fill][1] is not None:
             ax.axhspan(*shade[mark.fill], color=colour, alpha=0.15, linewidth=0, zorder=1)
-        for value, words in ((mark.value, mark.label), (mark.until, mark.until_label)):
+        for value, label in ((mark.value, mark.label), (mark.until, mark.until_label)):
             if value is not None and low <= value <= high:
                 ax.axhline(value, color=colour, linewidth=1.5, zorder=4)
-                if words and not plain:
+                if label and not plain:
+                    words = self._cut(label, box.width / 2, TEXT_PX)
                     y = box.bottom - (value - low) / (high - low) * box.height
                     self._write(box.right - 3, y - 9, words, TEXT_PX, colour, ha="right", over=True)
 
@@ -274,11 +276,12 @@ class _Sheet:
         """Write what the vertical annotations mark at their tops, a row lower where two would meet."""
         ends: list[float] = []
         for mark, automatic in sorted(drawn, key=lambda one: one[0].value):
-            for at, words in ((mark.value, mark.label), (mark.until, mark.until_label)):
-                if at is None or not words or not self.widget.start <= at <= self.widget.end:
+            for at, label in ((mark.value, mark.label), (mark.until, mark.until_label)):
+                if at is None or not label or not self.widget.start <= at <= self.widget.end:
                     continue
+                words = self._cut(label, box.width / 2, TEXT_PX)
                 x = box.left + (at - self.widget.start) / (self.widget.end - self.widget.start) * box.width
-                width = self._width(words, TEXT_PX) + 4
+                width = self._width(words, TEXT_PX) + 8
                 ha = "left" if x + width < box.right or x - width < box.left else "right"
                 begins, finishes = (x, x + width) if ha == "left" else (x - width, x)
                 row = next((n for n, end in enumerate(ends) if end <= begins), len(ends))
@@ -297,7 +300,7 @@ class _Sheet:
         if words:
             ground = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1} if over else None
             self.figure.text(
-                x, self.widget.height - y, words, fontsize=size, color=colour, ha=ha, va="center_baseline",
+                x, self.widget.height - y, _printable(words), fontsize=size, color=colour, ha=ha, va="center_baseline",
                 transform=None, bbox=ground,
             )  # fmt: skip
 
@@ -305,13 +308,18 @@ class _Sheet:
         from matplotlib.font_manager import FontProperties
 
         font = FontProperties(family="DejaVu Sans", size=size)
-        width: float = self.renderer.get_text_width_height_descent(words, font, ismath=False)[0]
+        width: float = self.renderer.get_text_width_height_descent(_printable(words), font, ismath=False)[0]
         return width
 
     def _cut(self, words: str, most_px: float, size: float) -> str:
         """Shorten words to a width, with an ellipsis; one line only."""
-        words = " ".join(words.split())
+        words = " ".join(words[: self.widget.width].split())  # no letter is narrower than a pixel
         if self._width(words, size) <= most_px:
             return words
-        kept = next((n for n in range(len(words), 0, -1) if self._width(words[:n] + "…", size) <= most_px), 0)
-        return words[:kept].rstrip() + "…" if kept else ""
+        fits = bisect_right(range(1, len(words)), most_px, key=lambda n: self._width(words[:n] + "…", size))
+        return words[:fits].rstrip() + "…" if fits else ""
+
+
+def _printable(words: str) -> str:
+    """Put a box in the place of what no font can draw: control characters, halves of surrogate pairs."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in words)

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+GREATEST_NUMBER = 1e100
+"""JSON has no greatest number; nothing that is measured comes near this one."""
 _COLOUR = re.compile(r"#(?:[0-9a-fA-F]{3}){1,2}\Z")
 
 
@@ -74,8 +76,10 @@ class Reader:
 
     def number(self, of: Mapping[str, Any], name: str, path: str) -> float | None:
         value = of.get(name)
-        if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-            return None if value is None else float(value)
+        if value is None:
+            return None
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= GREATEST_NUMBER:
+            return float(value)
         self.wrong(f"{path}/{name}", "Should be number")
         return None
 

@@ -22,6 +22,9 @@ LABEL_EVERY_PX = 70
 FROM_ZERO_BELOW = 0.6
 """An axis begins at zero unless its least value is more than this share of the greatest."""
 
+FINEST, GREATEST = 1e-9, 1e100
+"""How near each other, for their size, an axis's ends may be; and how far from zero."""
+
 Point = tuple[float, float]
 
 
@@ -45,18 +48,31 @@ class Scale:
 
 def scale(values: Sequence[float], axis: Axis, most: int = 4) -> Scale:
     """Choose the ends of an axis, from the values and the bounds asked for, and about ``most`` round steps between."""
-    low = min(values, default=0.0) if axis.minimum is None else axis.minimum
-    high = max(values, default=1.0) if axis.maximum is None else axis.maximum
+    values = [_sane(value) for value in values]
+    low = min(values, default=0.0) if axis.minimum is None else _sane(axis.minimum)
+    high = max(values, default=1.0) if axis.maximum is None else _sane(axis.maximum)
     if axis.minimum is None and low > 0 and (low < FROM_ZERO_BELOW * high or low == high):
         low = 0.0
-    if high <= low:
-        low, high = (low, low + 1.0) if axis.maximum is None else (high - 1.0, high)
+    size = max(abs(low), abs(high))
+    if high - low <= size * FINEST:
+        low, high = _widened(low, high, axis, size * FINEST * 1000 or 1.0)
     step = _round_step((high - low) / most)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    ticks = [round(n * step, 12) for n in range(first, last + 1)]
+    ticks = [float(f"{n * step:.10g}") for n in range(first, last + 1)]
     low = ticks[0] if axis.minimum is None else low
     high = ticks[-1] if axis.maximum is None else high
     return Scale(low, high, tuple(tick for tick in ticks if low <= tick <= high))
+
+
+def _widened(low: float, high: float, axis: Axis, least: float) -> tuple[float, float]:
+    """Part two ends that are one, or the wrong way round; an end that was asked for stays."""
+    least = max(least, 1.0) if low == high or axis.minimum is not None or axis.maximum is not None else least
+    return (low, low + least) if axis.maximum is None else (high - least, high)
+
+
+def _sane(value: float) -> float:
+    """Keep a value within what can be divided and told apart."""
+    return 0.0 if abs(value) < 1 / GREATEST else max(-GREATEST, min(GREATEST, value))
 
 
 def _round_step(least: float) -> float:

@@ -26,13 +26,14 @@ WIDTH, HEIGHT, LEAST_PIXELS, MOST_PIXELS = 600, 400, 1, 2000
 PERIOD_S, STAT, START = 300, "Average", "-PT3H"
 MOST_METRICS = 100
 MOST_BYTES = 100 * 1024
+LAST_MOMENT = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 HIGH_RESOLUTION_S = (1, 5, 10, 30)
 
 Side = Literal["left", "right"]
 
 _DURATION = re.compile(
-    r"(?P<sign>[+-]?)P(?=\d|T\d)(?:(?P<W>\d+)W)?(?:(?P<D>\d+)D)?"
-    r"(?:T(?=\d)(?:(?P<H>\d+)H)?(?:(?P<M>\d+)M)?(?:(?P<S>\d+)S)?)?\Z"
+    r"(?P<sign>[+-]?)P(?=\d|T\d)(?:(?P<W>\d{1,9})W)?(?:(?P<D>\d{1,9})D)?"
+    r"(?:T(?=\d)(?:(?P<H>\d{1,9})H)?(?:(?P<M>\d{1,9})M)?(?:(?P<S>\d{1,9})S)?)?\Z"
 )
 _SECONDS = {"W": 604_800, "D": 86_400, "H": 3600, "M": 60, "S": 1}
 _TIMEZONE = re.compile(r"([+-])(\d{2})(\d{2})\Z")
@@ -175,17 +176,22 @@ def _range(read: Reader, given: Mapping[str, Any], now: float) -> tuple[float, f
 
 def _moment(read: Reader, value: Any, path: str, now: float) -> float | None:
     """Read a time of either kind as lab epoch seconds."""
-    if isinstance(value, str):
-        if found := _DURATION.match(value):
-            seconds = sum(int(found[unit] or 0) * size for unit, size in _SECONDS.items())
-            return now + (seconds if found["sign"] == "+" else -seconds)
-        try:
-            said = datetime.fromisoformat(value)
-            return (said if said.tzinfo else said.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, OverflowError):
-            pass
+    moment = _instant(value, now) if isinstance(value, str) else None
+    if moment is not None and 0 <= moment <= LAST_MOMENT:
+        return moment
     read.wrong(path, "Should be a time such as 2018-04-25T12:00:00.000Z or -PT3H")
     return None
+
+
+def _instant(value: str, now: float) -> float | None:
+    if found := _DURATION.match(value):
+        seconds = sum(int(found[unit] or 0) * size for unit, size in _SECONDS.items())
+        return now + (seconds if found["sign"] == "+" else -seconds)
+    try:
+        said = datetime.fromisoformat(value)
+        return (said if said.tzinfo else said.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _offset(read: Reader, given: Mapping[str, Any]) -> int:
