@@ -6,7 +6,8 @@ packets, resets, capacity units; it never knows which target served (aws-facts 4
 minimum and maximum are taken over nodes: hence Maximum of healthy and Minimum of unhealthy hosts.
 
 A dimension combination that was never published gives nothing, which is not zero: such columns are empty.
-Points are a minute apart and come one to three minutes late (aws-facts 4.4).
+Points are a minute apart and come one to three minutes late (aws-facts 4.4). The console's graphs can be had
+as pictures too: GetMetricWidgetImage draws what a ``widget`` describes.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from mglab import waits
 from mglab.display import column
 from mglab.session import Lab
 from mglab.steps.balancing import load_balancer, target_group
@@ -27,20 +29,32 @@ if TYPE_CHECKING:
     import pandas
 
 PERIOD_S = 60
+PATIENCE_S, LOOK_BACK = 600, timedelta(minutes=5)
+WIDGET_WIDTH = 900
+MARK = "#687078"
 NAMESPACE = "AWS/NetworkELB"
 
 HOSTS = (("HealthyHostCount", "Healthy hosts", "Maximum"), ("UnHealthyHostCount", "Unhealthy hosts", "Minimum"))
 TRAFFIC = (
-    ("ActiveFlowCount", "Active flows", "Average"),
     ("NewFlowCount", "New flows", "Sum"),
+    ("ActiveFlowCount", "Active flows", "Average"),
     ("ProcessedBytes", "Processed bytes", "Sum"),
     ("ProcessedPackets", "Processed packets", "Sum"),
+    ("PeakBytesPerSecond", "Peak bytes a second", "Maximum"),
+    ("PeakPacketsPerSecond", "Peak packets a second", "Maximum"),
     ("ConsumedLCUs", "Consumed LCUs", "Sum"),
     ("TCP_Client_Reset_Count", "Client resets", "Sum"),
     ("TCP_Target_Reset_Count", "Target resets", "Sum"),
     ("TCP_ELB_Reset_Count", "Load balancer resets", "Sum"),
+    ("RejectedFlowCount", "Rejected flows", "Sum"),
     ("UnhealthyRoutingFlowCount", "Fail-open flows", "Sum"),
+    ("PortAllocationErrorCount", "Port allocation errors", "Sum"),
+    ("SecurityGroupBlockedFlowCount_Inbound_TCP", "Blocked by security group, inbound", "Sum"),
+    ("SecurityGroupBlockedFlowCount_Outbound_TCP", "Blocked by security group, outbound", "Sum"),
 )
+ZONE_HEALTH = ("ZonalHealthStatus", "Zonal health", "Minimum")
+BYTES = ("ProcessedBytes", "PeakBytesPerSecond")
+"""These are in bytes, all others are counts (aws-facts 4.1)."""
 GROUP = (
     ("GroupDesiredCapacity", "Desired", "Average"),
     ("GroupInServiceInstances", "In service", "Average"),
@@ -59,6 +73,7 @@ class Metric:
     name: str
     dimensions: tuple[tuple[str, str], ...]
     statistic: str
+    unit: str = "Count"
 
 
 @dataclass(frozen=True)
@@ -84,16 +99,15 @@ class AlarmChange(Record):
     reason: str = field(metadata=column("Reason"))
 
 
-def target_group_metrics(lab: Lab, since: datetime, until: datetime | None = None) -> pandas.DataFrame:
-    """Read what the target group's Monitoring tab shows: hosts by health, in all and by zone (step 87)."""
-    zones = [subnet.zone for subnet in subnets(lab)]
+def target_group_tab(lab: Lab) -> list[Metric]:
+    """List what the target group's Monitoring tab shows: hosts by health, in all and by zone (step 87)."""
     balancer, group = dimension_of(load_balancer(lab).arn), dimension_of(target_group(lab).arn)
-    return read(lab, target_group_lines(balancer, group, zones), since, until)
+    return target_group_lines(balancer, group, [subnet.zone for subnet in subnets(lab)])
 
 
-def load_balancer_metrics(lab: Lab, since: datetime, until: datetime | None = None) -> pandas.DataFrame:
-    """Read what the load balancer's Monitoring tab shows: flows, bytes, packets, resets (step 88)."""
-    return read(lab, load_balancer_lines(dimension_of(load_balancer(lab).arn)), since, until)
+def load_balancer_tab(lab: Lab) -> list[Metric]:
+    """List what the load balancer's Monitoring tab shows: flows, bytes, packets, resets, zones (step 88)."""
+    return load_balancer_lines(dimension_of(load_balancer(lab).arn), [subnet.zone for subnet in subnets(lab)])
 
 
 def group_metrics(lab: Lab, since: datetime, until: datetime | None = None) -> pandas.DataFrame:
@@ -135,21 +149,29 @@ def target_group_lines(balancer: str, group: str, zones: Sequence[str]) -> list[
     ]
 
 
-def load_balancer_lines(balancer: str) -> list[Metric]:
-    """List the load balancer's lines."""
+def load_balancer_lines(balancer: str, zones: Sequence[str]) -> list[Metric]:
+    """List the load balancer's lines; a zone's health is read zone by zone."""
     only = (("LoadBalancer", balancer),)
-    return [Metric(label, NAMESPACE, name, only, statistic) for name, label, statistic in TRAFFIC]
+    name, label, statistic = ZONE_HEALTH
+    return [
+        *(Metric(words, NAMESPACE, it, only, how, _unit(it)) for it, words, how in TRAFFIC),
+        *(Metric(f"{label} ({zone})", NAMESPACE, name, _in_zone(zone) + only, statistic) for zone in zones),
+    ]
 
 
 def group_lines(group_name: str) -> list[Metric]:
     """List the group's lines."""
     only = (("AutoScalingGroupName", group_name),)
     counts = [Metric(label, "AWS/AutoScaling", name, only, statistic) for name, label, statistic in GROUP]
-    return [*counts, Metric("CPU (%)", "AWS/EC2", "CPUUtilization", only, "Average")]
+    return [*counts, Metric("CPU (%)", "AWS/EC2", "CPUUtilization", only, "Average", "Percent")]
 
 
 def _in_zone(zone: str) -> tuple[tuple[str, str], ...]:
     return (("AvailabilityZone", zone),) if zone else ()
+
+
+def _unit(name: str) -> str:
+    return "Bytes" if name in BYTES else "Count"
 
 
 def metric_query(number: int, line: Metric) -> dict[str, Any]:
@@ -166,6 +188,57 @@ def metric_query(number: int, line: Metric) -> dict[str, Any]:
     }
 
 
+# -- CloudWatch's own picture ----------------------------------------------------------------------------------
+
+
+def widget(
+    lines: Sequence[Metric],
+    since: datetime,
+    until: datetime,
+    *,
+    title: str,
+    region: str,
+    marks: Sequence[tuple[datetime, str]] = (),
+    height: int = 400,
+) -> dict[str, Any]:
+    """Say what GetMetricWidgetImage is to draw: the lines, bytes on an axis of their own, and moments with words."""
+    units = list(dict.fromkeys(line.unit for line in lines))
+    return {
+        "title": title,
+        "view": "timeSeries",
+        "stacked": False,
+        "region": region,
+        "width": WIDGET_WIDTH,
+        "height": height,
+        "period": PERIOD_S,
+        "start": _iso(since),
+        "end": _iso(until),
+        "timezone": "+0000",
+        "metrics": [_widget_line(line, units) for line in lines],
+        "yAxis": {side: {"min": 0, "label": unit} for side, unit in zip(("left", "right"), units, strict=False)},
+        "annotations": {"vertical": [{"value": _iso(at), "label": words, "color": MARK} for at, words in marks]},
+    }
+
+
+def _widget_line(line: Metric, units: Sequence[str]) -> list[Any]:
+    names = [name for pair in line.dimensions for name in pair]
+    side = "left" if line.unit == units[0] else "right"
+    return [
+        line.namespace, line.name, *names,
+        {"label": f"{line.label} · {line.statistic}", "stat": line.statistic, "yAxis": side},
+    ]  # fmt: skip
+
+
+def picture(lab: Lab, what: dict[str, Any]) -> bytes:
+    """Have CloudWatch draw a widget, as its console would, and give the PNG."""
+    answer = lab.cloudwatch.get_metric_widget_image(MetricWidget=json.dumps(what), OutputFormat="png")
+    return bytes(answer["MetricWidgetImage"])
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
 # -- reading them -------------------------------------------------------------------------------------------
 
 
@@ -180,6 +253,25 @@ def read(lab: Lab, lines: Sequence[Metric], since: datetime, until: datetime | N
     frame = pandas.DataFrame(columns)
     frame.index = pandas.DatetimeIndex(pandas.to_datetime(frame.index, utc=True), name="time")
     return frame.sort_index()
+
+
+def wait_published(lab: Lab, line: Metric, moment: datetime) -> waits.Wait:
+    """Wait until a line has the minute before ``moment``: points come one to three minutes late (aws-facts 4.4).
+
+    Gives up after some minutes and says so: a metric without data is never published.
+    """
+    newest, give_up = moment - timedelta(seconds=PERIOD_S), lab.clock.now() + timedelta(seconds=PATIENCE_S)
+
+    def look() -> str:
+        points = _points(lab, [metric_query(0, line)], newest - LOOK_BACK, lab.clock.now()).get("m0", {})
+        if any(at > newest - timedelta(seconds=PERIOD_S) for at in points):
+            return "published"
+        return "given up" if lab.clock.now() > give_up else "not yet published"
+
+    return waits.until(
+        lab, look, lambda it: it != "not yet published", what=f"{line.name} up to {moment:%H:%M}",
+        timeout_s=2 * PATIENCE_S, interval_s=15,
+    )  # fmt: skip
 
 
 def _points(

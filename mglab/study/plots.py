@@ -5,21 +5,25 @@ Functions take records and give a matplotlib ``Figure``; nothing here measures a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from textwrap import wrap
 from typing import TYPE_CHECKING, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, StrMethodFormatter
 
 from mglab.display import status
 from mglab.study.client import Sample
 from mglab.study.timeline import Event
 
 if TYPE_CHECKING:
+    from mglab.study.marks import Mark
     from mglab.study.surge import Surge, Told
+    from mglab.study.views import Panel, View
 
 # Okabe and Ito's palette: told apart by colour-blind readers; markers and dashes tell them apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -30,6 +34,9 @@ QUIET = "#8A8A8A"
 US = "us"
 OBSERVERS = ("group", "EC2", "balancer", "DNS")
 GONE = "no longer listed"
+ALL_ZONES = "all zones"
+HEAD_IN, FOOT_IN, PITCH_IN, GAP_IN = 0.86, 0.46, 0.74, 0.2
+"""The monitoring figure: its head, its foot, a panel with the gap above it, and that gap."""
 LABEL_SHARE = 0.0135
 """How much of the whole width one letter takes, roughly: a word that would not fit is left out."""
 
@@ -155,29 +162,126 @@ def waterfall(bands: Sequence[tuple[str, float, str]], *, title: str) -> Figure:
     return figure
 
 
-Series = Mapping[str, Sequence[tuple[datetime, float]]]
-
-
-def monitoring(panels: Mapping[str, Series], marks: Sequence[Event] = (), *, title: str) -> Figure:
-    """Draw one panel a metric, one line a dimension, as the console's monitoring tab does; events are marked."""
-    figure, axes = _figure(max(1, len(panels)), 0.6 + 1.25 * max(1, len(panels)))
-    for ax, (metric, series) in zip(axes, panels.items(), strict=False):
-        for number, (label, points) in enumerate(series.items()):
-            ax.plot(
-                [date2num(at) for at, _ in points], [value for _, value in points], DASHES[number % 4],
-                color=COLOURS[number % 7], marker=MARKERS[number % 7], markersize=2.5, linewidth=1, label=label,
-            )  # fmt: skip
-        for mark in marks:
-            ax.axvline(date2num(mark.at), color=QUIET, linewidth=0.7, linestyle=":")
-        ax.set_title(metric, fontsize=8, loc="left")
-        ax.set_ylim(bottom=0)
-        if series:
-            ax.legend(fontsize=6, loc="upper left", frameon=False, ncols=3)
-        else:
-            ax.annotate("no data points", (0.5, 0.5), xycoords="axes fraction", ha="center", fontsize=8, color=QUIET)
-    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
-    _time_axis(axes[-1])
+def monitoring(views: Sequence[View], marks: Sequence[Mark], *, title: str) -> Figure:
+    """Draw the tabs side by side on one time axis, a panel a subject; what we did is numbered on every panel."""
+    columns = [view.panels for view in views]
+    rows = max(1, *(len(column) for column in columns))
+    figure = Figure(figsize=(7.2, HEAD_IN + FOOT_IN + PITCH_IN * rows))
+    figure.suptitle(title, fontsize=9, x=0.01, y=1 - 0.06 / figure.get_figheight(), ha="left", va="top")
+    for place, (view, column) in enumerate(zip(views, columns, strict=True)):
+        has_room = len(column) < rows - 1
+        pitch = min(2.0, (rows - 2) / len(column)) * PITCH_IN if has_room and column else PITCH_IN
+        _draw_strip(_placed(figure, place, 0.3, HEAD_IN), marks, view.name)
+        for row, panel in enumerate(column):
+            ax = _placed(figure, place, HEAD_IN + pitch * row + GAP_IN, HEAD_IN + pitch * (row + 1))
+            _draw_panel(ax, panel, marks)
+            _time_axis(ax)
+            if row < len(column) - 1:
+                ax.set_xlabel("")
+                ax.tick_params(labelbottom=False)
+                ax.xaxis.offsetText.set_visible(False)
+        if has_room:
+            below = HEAD_IN + pitch * len(column) + FOOT_IN
+            _draw_key(_placed(figure, place, below, HEAD_IN + PITCH_IN * rows), marks)
+    _same_span(figure, columns, marks)
+    for words in (part for ax in figure.axes for part in (ax.xaxis.label, ax.xaxis.get_offset_text())):
+        words.set_fontsize(6.5)
     return figure
+
+
+def _placed(figure: Figure, column: int, top_in: float, bottom_in: float) -> Axes:
+    """Add axes in one of two columns, between two distances from the figure's top, in inches."""
+    height, left = figure.get_figheight(), 0.42 + 3.6 * column
+    return figure.add_axes((left / 7.2, 1 - bottom_in / height, 3.1 / 7.2, (bottom_in - top_in) / height))
+
+
+def _draw_strip(ax: Axes, marks: Sequence[Mark], name: str) -> None:
+    """Head a column: its name, and each mark's number above its line, higher where two would meet."""
+    ax.set_title(name, fontsize=8.5, loc="left", fontweight="bold", y=0.8)
+    ax.axis("off")
+    ax.set_ylim(0, 4)
+    whole = max((date2num(marks[-1].began) - date2num(marks[0].began)) if marks else 0, 1e-9)
+    levels: list[float] = []
+    for mark in marks:
+        at = date2num(mark.began)
+        level = next((n for n, end in enumerate(levels) if at - end > 0.05 * whole), len(levels)) % 3
+        levels[level:] = [at, *levels[level + 1 :]]
+        ax.annotate(
+            str(mark.number), (at, level + 0.3), ha="center", va="center", fontsize=6, annotation_clip=False,
+            bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": QUIET, "linewidth": 0.6},
+        )  # fmt: skip
+
+
+def _draw_panel(ax: Axes, panel: Panel, marks: Sequence[Mark]) -> None:
+    """Draw one subject: lines told apart by colour, dash and marker, gaps left open, its statistic and unit said."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="y", color="#E4E4E4", linewidth=0.6)
+    ax.tick_params(labelsize=6.5)
+    for number, (label, points) in enumerate(panel.series.items()):
+        at, values = _with_gaps(points)
+        if label == ALL_ZONES and len(panel.series) > 1:  # its zones' lines would hide it
+            ax.plot(at, values, color=QUIET, linewidth=4, alpha=0.45, solid_capstyle="butt", label=label)
+            continue
+        ax.plot(
+            at, values, DASHES[number % 4], color=COLOURS[number % 7], marker=MARKERS[number % 7], markersize=1.8,
+            linewidth=0.9, label=label,
+        )  # fmt: skip
+    for mark in marks:
+        if mark.ended:
+            ax.axvspan(date2num(mark.began), date2num(mark.ended), color="#F1F1F1", zorder=0, linewidth=0)
+        ax.axvline(date2num(mark.began), color=QUIET, linewidth=0.7, linestyle=":")
+    said = " · ".join(part for part in (panel.title, panel.statistic, panel.unit) if part)
+    ax.set_title(said, fontsize=7, loc="left", pad=2)
+    highest = max((value for points in panel.series.values() for _, value in points), default=0) or 1
+    several = len(panel.series) > 1
+    ax.set_ylim(0, highest * (1.6 if several else 1.1))  # a legend has room above the lines
+    ax.yaxis.set_major_locator(MaxNLocator(2 if several else 3, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1e3:g}k" if value >= 1e3 else f"{value:g}"))
+    if several:
+        ax.legend(
+            fontsize=5.5, loc="upper left", frameon=False, ncols=3, handlelength=1.8, borderaxespad=0.1,
+            columnspacing=1,
+        )  # fmt: skip
+    if not panel.series:
+        ax.annotate("no data points", (0.5, 0.5), xycoords="axes fraction", ha="center", fontsize=7, color=QUIET)
+
+
+def _with_gaps(points: Sequence[tuple[datetime, float]]) -> tuple[list[float], list[float]]:
+    """Give a line's places and values, broken where a minute has no point."""
+    at: list[float] = []
+    values: list[float] = []
+    before: datetime | None = None
+    for moment, value in points:
+        if before is not None and moment - before > timedelta(minutes=1):
+            at.append(date2num(before))
+            values.append(math.nan)
+        at.append(date2num(moment))
+        values.append(value)
+        before = moment
+    return at, values
+
+
+def _draw_key(ax: Axes, marks: Sequence[Mark]) -> None:
+    """Write what each number stands for."""
+    ax.axis("off")
+    lines = [line for mark in marks for line in _key_lines(mark)]
+    ax.annotate(
+        "\n".join(lines), (0, 1), xycoords="axes fraction", xytext=(0, -8), textcoords="offset points", va="top",
+        fontsize=6.5, linespacing=1.35, annotation_clip=False,
+    )  # fmt: skip
+
+
+def _key_lines(mark: Mark) -> list[str]:
+    return wrap(f"{mark.number}  {mark.began:%H:%M} {mark.did}", 52, subsequent_indent="      ")
+
+
+def _same_span(figure: Figure, panels: Sequence[Sequence[Panel]], marks: Sequence[Mark]) -> None:
+    """Give every column the same ends: all points and all marks are inside."""
+    moments = [at for column in panels for panel in column for points in panel.series.values() for at, _ in points]
+    moments += [mark.began for mark in marks]
+    if moments:
+        for ax in figure.axes:
+            ax.set_xlim(date2num(min(moments)), date2num(max(moments) + timedelta(minutes=1)))
 
 
 def _time_axis(ax: Axes) -> None:

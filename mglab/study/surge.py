@@ -314,7 +314,8 @@ def _told(lab: Lab, began: datetime, ended: datetime) -> Told:
         lambda last: last is not None and last >= ended - timedelta(minutes=1),
         what="datapoints up to the end", timeout_s=PUBLISHED_TIMEOUT_S, interval_s=LOOK_EVERY_S,
     ))  # fmt: skip
-    group, balancer = monitoring.group_metrics(lab, since), monitoring.load_balancer_metrics(lab, since)
+    group = monitoring.group_metrics(lab, since)
+    balancer = monitoring.read(lab, monitoring.load_balancer_tab(lab), since)
     done = [activity for activity in scaling.activities(lab) if activity.started >= began]
     return Told(
         cpu=_points(group, "CPU (%)"),

@@ -210,7 +210,7 @@ def scaled_under_load(lab: Lab, seen: Surge) -> Check:
 
 def both_views_have_data(*views: View) -> Check:
     """Check that each monitoring view has data points (steps 87 and 88)."""
-    empty = [view.name for view in views if not any(series for series in view.panels.values())]
+    empty = [view.name for view in views if not any(panel.series for panel in view.panels)]
     return expect(not empty, "Step 88", "both views have data", f"nothing in {empty}", "points come minutes late: wait")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import stat
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -228,10 +229,14 @@ def test_42_to_57_a_balancer_and_its_target_group(lab: Lab) -> None:
     assert balancing.wait_active(lab).state == "active"
     assert balancing.target_group(lab).load_balancers == "MGLB"
     assert balancing.target_health(lab) == ()
-    before = lab.clock.now() - timedelta(hours=1)
-    frame = monitoring.target_group_metrics(lab, before - timedelta(hours=1), before)
+    before, lines = lab.clock.now() - timedelta(hours=1), monitoring.target_group_tab(lab)
+    frame = monitoring.read(lab, lines, before - timedelta(hours=1), before)
     assert list(frame.columns)[:2] == ["Healthy hosts", "Healthy hosts (us-east-1a)"]
     assert frame.empty, "what was never published is empty, not zero"
+    assert monitoring.wait_published(lab, lines[0], lab.clock.now()).state == "given up", "it has no targets"
+    what = monitoring.widget(lines, before, lab.clock.now(), title="Target group", region=lab.region)
+    png = monitoring.picture(lab, what)
+    assert png.startswith(b"\x89PNG") and struct.unpack(">II", png[16:24]) == (what["width"], what["height"])
 
 
 def test_58_to_86_a_group_whose_members_alone_are_terminated(lab: Lab) -> None:

@@ -128,6 +128,19 @@ def test_pictures_are_kept_once_and_missing_ones_are_named(tmp_path: Path) -> No
     assert gathered.warnings == ["The picture ../../../etc/passwd of 05_load_balancer is missing."]
 
 
+def test_a_picture_that_came_as_png_stands_in_the_folio_with_its_caption() -> None:
+    filed = {"title": "CloudWatch's own picture", "step": "87", "alt": "hosts", "svg": "", "png": "figures/a.png"}
+    gathered = Gathered()
+    bundle = {FIGURE_MIME: filed, "image/png": base64.b64encode(PNG).decode()}
+    (cell,) = read(code("x", shows(**bundle)), gathered=gathered)
+    (figure,) = cell["out"]
+    assert (figure["t"], figure["title"], figure["step"], figure["alt"]) == (
+        "figure", "CloudWatch's own picture", "Step 87", "hosts",
+    )  # fmt: skip
+    assert gathered.assets == {figure["src"]: PNG}
+    assert gathered.warnings == []
+
+
 def test_nothing_outside_of_the_run_is_read_or_fetched(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(PNG)
     run = tmp_path / "run"

@@ -254,9 +254,14 @@ def test_87_hosts_are_read_with_the_target_group_and_the_right_statistic() -> No
 
 
 def test_88_traffic_is_read_by_load_balancer_alone() -> None:
-    lines = monitoring.load_balancer_lines("net/MGLB/1")
-    assert all(dict(line.dimensions) == {"LoadBalancer": "net/MGLB/1"} for line in lines)
-    query = monitoring.metric_query(3, lines[1])
+    lines = monitoring.load_balancer_lines("net/MGLB/1", ["us-east-1a"])
+    by_zone = [line for line in lines if len(line.dimensions) > 1]
+    assert [(line.name, dict(line.dimensions)["AvailabilityZone"]) for line in by_zone] == [
+        ("ZonalHealthStatus", "us-east-1a"),
+    ]  # fmt: skip
+    assert all(dict(line.dimensions)["LoadBalancer"] == "net/MGLB/1" for line in lines)
+    assert {line.name for line in lines if line.unit == "Bytes"} == {"ProcessedBytes", "PeakBytesPerSecond"}
+    query = monitoring.metric_query(3, lines[0])
     assert (query["Id"], query["MetricStat"]["Stat"], query["MetricStat"]["Period"]) == ("m3", "Sum", 60)
 
 

@@ -230,7 +230,5 @@ def test_every_figure_draws_from_little_and_from_nothing() -> None:
         plots.outage(OUTAGE.samples, OUTAGE.events, title="t"),
         plots.outage([replace(sample(A), failure="refused", responder=None)], OUTAGE.events, title="t"),
         plots.waterfall([("boot", 30.0, "modelled")], title="t"),
-        plots.monitoring({"Healthy hosts": {"a": [(START, 1.0)]}, "Resets": {}}, [event(1, "us", "x")], title="t"),
-        plots.monitoring({}, title="t"),
     ):
         figure.canvas.draw()

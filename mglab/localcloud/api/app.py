@@ -2,10 +2,10 @@
 
 A request passes four doormen before a handler sees it: it must name this host, come from no web page, be
 signed by the owner (RunInstances executes code), and be one that AWS's model knows. Then the one lock is
-taken and the handler called. A service is an object, or several (``pages``), whose methods are the
-snake_case of the operations; a refusal is an ApiError. Where there is no such method, or it has looked and
-returned None, the fallback (moto) answers. Whatever else a handler raises is our mistake: the client gets
-``InternalFailure``, the log gets the traceback.
+taken and the handler called; what it defers is finished when the lock is free again. A service is an object,
+or several (``pages``), whose methods are the snake_case of the operations; a refusal is an ApiError. Where
+there is no such method, or it has looked and returned None, the fallback (moto) answers. Whatever else a
+handler raises is our mistake: the client gets ``InternalFailure``, the log gets the traceback.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from botocore import xform_name
 
 from mglab.localcloud.api import wire
+from mglab.localcloud.api.deferred import Deferred, Plain
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.api.signature import HttpRequest, Verifier, scope_of
 
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 Environ = dict[str, Any]
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
-Handler = Callable[[dict[str, Any]], Mapping[str, Any] | None]
+Handler = Callable[[dict[str, Any]], Mapping[str, Any] | Deferred | None]
 
 
 class Fallback(Protocol):
@@ -69,7 +70,8 @@ def _respond(
         if service is None:
             raise ApiError("UnknownService", f"This cloud has no service {claimed.service if claimed else ''}.")
         with lock:
-            return _dispatched(service, request, services, fallback)
+            answer = _dispatched(service, request, services, fallback)
+        return answer if isinstance(answer, wire.Answer) else answer()
     except ApiError as error:
         return wire.refusal(service, error, json=json)
     except Exception:
@@ -95,16 +97,26 @@ def _admitted(environ: Environ, headers: Mapping[str, str], verifier: Verifier) 
 
 def _dispatched(
     service: str, request: HttpRequest, services: Mapping[str, object], fallback: Fallback | None
-) -> wire.Answer:
+) -> wire.Answer | Callable[[], wire.Answer]:
+    """Call the handler; give its answer, or what makes it outside of the lock."""
     operation, params, json = wire.parse(service, request.headers, request.body)
     handler = find_handler(services.get(service), operation)
     result = handler(params) if handler is not None else None
+    if isinstance(result, Deferred):
+        return lambda: _finished(service, operation, result, json=json)
     if result is not None:
         return wire.answer(service, operation, result, json=json)
     answer = fallback(service, operation, request) if fallback else None
     if answer is None:
         raise ApiError("InvalidAction", f"The local cloud does not answer {operation} of {service}.")
     return answer
+
+
+def _finished(service: str, operation: str, deferred: Deferred, *, json: bool) -> wire.Answer:
+    result = deferred.finish()
+    if isinstance(result, Plain):
+        return wire.plain(result.content_type, result.body)
+    return wire.answer(service, operation, result, json=json)
 
 
 def find_handler(service: object | None, operation: str) -> Handler | None:

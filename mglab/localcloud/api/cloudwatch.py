@@ -8,7 +8,9 @@ AWS's own metrics are published late (aws-facts 4.4 and 7: 60-180 s): a point is
 the end of the time that it covers, by readers and by alarms alike; an alarm's range therefore ends where
 the newest point can be, not at this moment. Points of the user's own (PutMetricData) are seen at once.
 
-GetMetricWidgetImage, dashboards, composite alarms and anomaly detection are left out.
+GetMetricWidgetImage draws the same points (``cloudwatch_widgets``).
+
+Dashboards, composite alarms and anomaly detection are left out.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from collections.abc import Callable, Mapping
 from mglab.localcloud.api.cloudwatch_alarms import AlarmPage, OnAlarm
 from mglab.localcloud.api.cloudwatch_metrics import MetricPage
 from mglab.localcloud.api.cloudwatch_state import CloudWatchState, MetricKey, metric_key
+from mglab.localcloud.api.cloudwatch_widgets import WidgetPage
 from mglab.localcloud.rules.statistics import MINUTE_S, aligned, cpu_utilization, single
 
 __all__ = ["CloudWatch", "cpu_utilization"]
@@ -41,7 +44,8 @@ class CloudWatch:
         self.publication_delay_s = publication_delay_s
         self.metrics = MetricPage(self.state, now)
         self.alarms = AlarmPage(self.state, now, f"arn:aws:cloudwatch:{region}:{account}:alarm:")
-        self.pages = (self.metrics, self.alarms)
+        self.widgets = WidgetPage(self.metrics, now, region)
+        self.pages = (self.metrics, self.alarms, self.widgets)
 
     def record(
         self,

@@ -89,7 +89,7 @@ class MetricPage:
         start, end = _range(params, "InvalidParameterValue")
         _check_period(params["Period"], "InvalidParameterValue", "Period")
         _check_amount(start, end, params["Period"])
-        points = self._points(requested_key(params), start, end, params["Period"], names, params.get("Unit"))
+        points = self.points(requested_key(params), start, end, params["Period"], names, params.get("Unit"))
         return {"Label": params["MetricName"], "Datapoints": [_datapoint(*point) for point in points]}
 
     def get_metric_data(self, params: Params) -> Params:
@@ -112,7 +112,7 @@ class MetricPage:
     def _result(self, query: Params, label: str, start: float, end: float) -> Params:
         stat = query["MetricStat"]
         name, period_s = stat["Stat"], stat["Period"]
-        points = self._points(requested_key(stat["Metric"]), start, end, period_s, [name], stat.get("Unit"))
+        points = self.points(requested_key(stat["Metric"]), start, end, period_s, [name], stat.get("Unit"))
         rows = [(moment(at), values[name]) for at, values, _ in points]
         return {
             "Id": query["Id"],
@@ -122,8 +122,8 @@ class MetricPage:
             "StatusCode": "Complete",
         }
 
-    def _points(
-        self, key: MetricKey, start: float, end: float, period_s: int, names: list[str], unit: str | None
+    def points(
+        self, key: MetricKey, start: float, end: float, period_s: int, names: list[str], unit: str | None = None
     ) -> Iterator[tuple[float, dict[str, float], str]]:
         """Give (time, statistics, unit) of every period that has all of the statistics, oldest first."""
         first = aligned(start)

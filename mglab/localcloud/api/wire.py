@@ -84,6 +84,11 @@ def answer(service: str, operation: str, result: Mapping[str, Any], *, json: boo
     return _xml_answer(200, wire_xml.result(operation, model.output_shape, result, namespace, request_id, ec2=ec2))
 
 
+def plain(content_type: str, body: bytes) -> Answer:
+    """Write a body that is no document of the protocol."""
+    return Answer(200, [("Content-Type", content_type), ("x-amzn-RequestId", _request_id())], body)
+
+
 def refusal(service: str | None, error: ApiError, *, json: bool = False) -> Answer:
     """Write an error; ``service`` is None when it could not be told."""
     request_id = _request_id()

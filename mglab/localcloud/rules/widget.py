@@ -1,0 +1,379 @@
+"""What GetMetricWidgetImage is asked to draw: the MetricWidget document, read and checked.
+
+The document is JSON with a ``metrics`` array; a metric is ``[namespace, name, dimension, value, ..., options]``.
+"." repeats the item above it, "..." all items of the metric above up to the ones that are given. What a metric
+does not say for itself (``stat``, ``period``) it takes from the widget; AWS's defaults are in the constants
+below (API reference, "Metric Widget Structure and Syntax"). Times are absolute or relative to now, ``-PT3H``.
+
+Every mistake is found at once and told with the place where it stands, as CloudWatch tells those of a
+dashboard's body. What the local cloud does not draw is refused by name, never ignored: metric math and SEARCH,
+views other than ``timeSeries``, the dark theme, alarm annotations, high-resolution periods, other accounts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import zip_longest
+from typing import Any, Literal
+
+from mglab.localcloud.rules.document import InvalidDocument, Reader, decoded
+from mglab.localcloud.rules.statistics import MINUTE_S, is_statistic
+
+WIDTH, HEIGHT, LEAST_PIXELS, MOST_PIXELS = 600, 400, 1, 2000
+PERIOD_S, STAT, START = 300, "Average", "-PT3H"
+MOST_METRICS = 100
+MOST_BYTES = 100 * 1024
+LAST_MOMENT = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+HIGH_RESOLUTION_S = (1, 5, 10, 30)
+
+Side = Literal["left", "right"]
+
+_DURATION = re.compile(
+    r"(?P<sign>[+-]?)P(?=\d|T\d)(?:(?P<W>\d{1,9})W)?(?:(?P<D>\d{1,9})D)?"
+    r"(?:T(?=\d)(?:(?P<H>\d{1,9})H)?(?:(?P<M>\d{1,9})M)?(?:(?P<S>\d{1,9})S)?)?\Z"
+)
+_SECONDS = {"W": 604_800, "D": 86_400, "H": 3600, "M": 60, "S": 1}
+_TIMEZONE = re.compile(r"([+-])(\d{2})(\d{2})\Z")
+_ID = re.compile(r"[a-z][a-zA-Z0-9_]*\Z")
+
+_WIDGET = (
+    "metrics", "annotations", "end", "height", "legend", "liveData", "period", "region", "stacked", "start", "stat",
+    "theme", "timezone", "title", "view", "width", "yAxis",
+)  # fmt: skip
+_OF_OTHER_VIEWS = ("setPeriodToTimeRange", "singleValueFullPrecision", "sparkline", "trend", "table", "labels")
+"""The console writes these into every graph's source; a time series does not heed them."""
+_OPTIONS = ("color", "label", "period", "stat", "visible", "yAxis", "id", "region")
+_NO_OPTIONS = {
+    "expression": "The local cloud answers no metric math and no SEARCH; name the metric itself",
+    "accountId": "The local cloud knows no account but its own",
+}
+_NO_ANNOTATIONS = {"alarms": "The local cloud draws no alarm annotations; use a horizontal one"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric of the graph, with nothing left open."""
+
+    namespace: str
+    name: str
+    dimensions: tuple[tuple[str, str], ...]
+    stat: str
+    period_s: int
+    label: str
+    colour: str | None
+    axis: Side
+    visible: bool
+    region: str
+    """Empty: the one that is asked."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One y axis; a bound that is None follows the data."""
+
+    label: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    show_units: bool = True
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A line across the graph, or a band between two. Values are the axis's, or lab epoch seconds."""
+
+    value: float
+    label: str = ""
+    colour: str | None = None
+    fill: str = "none"
+    axis: Side = "left"
+    until: float | None = None
+    until_label: str = ""
+
+
+@dataclass(frozen=True)
+class Widget:
+    """A graph to draw; ``start`` and ``end`` are lab epoch seconds, the size is in pixels."""
+
+    title: str
+    lines: tuple[Line, ...]
+    start: float
+    end: float
+    offset_s: int
+    """What its time zone is ahead of UTC."""
+    width: int
+    height: int
+    stacked: bool
+    legend: Literal["bottom", "right", "hidden"]
+    left: Axis
+    right: Axis
+    horizontal: tuple[Annotation, ...] = ()
+    vertical: tuple[Annotation, ...] = ()
+
+
+def parse(document: str, now: float) -> Widget:
+    """Read a MetricWidget; ``now`` is lab epoch seconds. Raises InvalidDocument with everything that is wrong."""
+    read = Reader()
+    widget = _widget(read, decoded(document, MOST_BYTES), now)
+    if read.mistakes:
+        raise InvalidDocument(read.mistakes)
+    return widget
+
+
+def _widget(read: Reader, document: Any, now: float) -> Widget:
+    given = read.object(document, "", (*_WIDGET, *_OF_OTHER_VIEWS))
+    legend = read.object(given.get("legend"), "/legend", ("position",))
+    axes = read.object(given.get("yAxis"), "/yAxis", ("left", "right"))
+    marks = read.object(given.get("annotations"), "/annotations", ("horizontal", "vertical"), _NO_ANNOTATIONS)
+    start, end = _range(read, given, now)
+    _refuse_other_looks(read, given)
+    read.truth(given, "liveData", "", False)
+    return Widget(
+        title=read.text(given, "title", ""),
+        lines=_lines(read, given),
+        start=start,
+        end=end,
+        offset_s=_offset(read, given),
+        width=_pixels(read, given, "width", WIDTH),
+        height=_pixels(read, given, "height", HEIGHT),
+        stacked=read.truth(given, "stacked", "", False),
+        legend=read.one_of(legend, "position", "/legend", ("bottom", "right", "hidden")),  # type: ignore[arg-type]
+        left=_axis(read, axes.get("left"), "/yAxis/left"),
+        right=_axis(read, axes.get("right"), "/yAxis/right"),
+        horizontal=_horizontal(read, marks.get("horizontal")),
+        vertical=_vertical(read, marks.get("vertical"), now),
+    )
+
+
+def _refuse_other_looks(read: Reader, given: Mapping[str, Any]) -> None:
+    for name, drawn in (("view", "timeSeries"), ("theme", "light")):
+        if given.get(name, drawn) != drawn:
+            read.wrong(f"/{name}", f"The local cloud draws {drawn} only, not {given[name]}")
+
+
+def _pixels(read: Reader, given: Mapping[str, Any], name: str, default: int) -> int:
+    value = read.whole(given, name, "", default)
+    if not LEAST_PIXELS <= value <= MOST_PIXELS:
+        bound = f"<= {MOST_PIXELS}" if value > MOST_PIXELS else f">= {LEAST_PIXELS}"
+        read.wrong(f"/{name}", f"Should be {bound}")
+    return value
+
+
+# -- times ----------------------------------------------------------------------------------------------------
+
+
+def _range(read: Reader, given: Mapping[str, Any], now: float) -> tuple[float, float]:
+    end = _moment(read, given.get("end", "-PT0H"), "/end", now)
+    start = _moment(read, given.get("start", START), "/start", now)
+    if start is None or end is None:
+        return now - 1, now
+    if start >= end:
+        read.wrong("/start", "Should be before end")
+    return start, end
+
+
+def _moment(read: Reader, value: Any, path: str, now: float) -> float | None:
+    """Read a time of either kind as lab epoch seconds."""
+    moment = _instant(value, now) if isinstance(value, str) else None
+    if moment is not None and 0 <= moment <= LAST_MOMENT:
+        return moment
+    read.wrong(path, "Should be a time such as 2018-04-25T12:00:00.000Z or -PT3H")
+    return None
+
+
+def _instant(value: str, now: float) -> float | None:
+    if found := _DURATION.match(value):
+        seconds = sum(int(found[unit] or 0) * size for unit, size in _SECONDS.items())
+        return now + (seconds if found["sign"] == "+" else -seconds)
+    try:
+        said = datetime.fromisoformat(value)
+        return (said if said.tzinfo else said.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _offset(read: Reader, given: Mapping[str, Any]) -> int:
+    value = read.text(given, "timezone", "", "+0000")
+    found = _TIMEZONE.match(value)
+    if found is None or int(found[2]) > 14 or int(found[3]) > 59:
+        read.wrong("/timezone", "Should be hours and minutes ahead of or behind UTC, such as +0130")
+        return 0
+    return int(found[1] + "1") * (int(found[2]) * 3600 + int(found[3]) * 60)
+
+
+# -- metrics --------------------------------------------------------------------------------------------------
+
+
+def _lines(read: Reader, given: Mapping[str, Any]) -> tuple[Line, ...]:
+    if "metrics" not in given:
+        read.wrong("", "Should have required property 'metrics'")
+    rows = read.list(given.get("metrics"), "/metrics")
+    if "metrics" in given and isinstance(given["metrics"], list) and not 1 <= len(rows) <= MOST_METRICS:
+        read.wrong("/metrics", f"Should have 1 to {MOST_METRICS} items")
+    stat, period_s = _stat(read, given, "", STAT), _period(read, given, "", PERIOD_S)
+    region = read.text(given, "region", "")
+    lines: list[Line] = []
+    above: list[str] = []
+    for number, row in enumerate(rows):
+        path = f"/metrics/{number}"
+        items, options = _split(read, row, path)
+        spelt = _spelt_out(read, items, above, path)
+        if len(spelt) >= 2 and len(spelt) % 2 == 0:
+            lines.append(_line(read, spelt, options, path, stat, period_s, region))
+            above = spelt
+        elif isinstance(row, list) and "expression" not in options:
+            read.wrong(path, "Should have a namespace, a metric name, and pairs of dimension name and value")
+    _refuse_same_ids(read, rows)
+    return _labelled(lines)
+
+
+def _split(read: Reader, row: Any, path: str) -> tuple[list[str], dict[str, Any]]:
+    """Part a metric's names from its rendering options, which stand last."""
+    items = list(read.list(row, path))
+    last = items.pop() if items and isinstance(items[-1], dict) else None
+    options = read.object(last, f"{path}/{len(items)}", _OPTIONS, _NO_OPTIONS)
+    for place, item in enumerate(items):
+        if not isinstance(item, str):
+            read.wrong(f"{path}/{place}", "Should be string")
+    return [str(item) for item in items], options
+
+
+def _spelt_out(read: Reader, items: list[str], above: list[str], path: str) -> list[str]:
+    """Put the items of the metric above in the place of "." and "..."."""
+    if items and items[0] == "..." and above:
+        given = items[1:]
+        items = [*above[: max(0, len(above) - len(given))], *given]
+    for place, (item, over) in enumerate(zip_longest(items, above[: len(items)])):
+        if item in (".", "...") and over is None or item == "...":
+            read.wrong(f"{path}/{place}", f"There is nothing above that {item} could repeat")
+    return [above[place] if item == "." and place < len(above) else item for place, item in enumerate(items)]
+
+
+def _line(
+    read: Reader, spelt: list[str], options: dict[str, Any], path: str, stat: str, period_s: int, region: str
+) -> Line:
+    where = f"{path}/{len(spelt)}"
+    pairs = zip(spelt[2::2], spelt[3::2], strict=True)
+    return Line(
+        namespace=spelt[0],
+        name=spelt[1],
+        dimensions=tuple(pairs),
+        stat=_stat(read, options, where, stat),
+        period_s=_period(read, options, where, period_s),
+        label=read.text(options, "label", where),
+        colour=read.colour(options, where),
+        axis=read.one_of(options, "yAxis", where, ("left", "right")),  # type: ignore[arg-type]
+        visible=read.truth(options, "visible", where, True),
+        region=read.text(options, "region", where, region),
+    )
+
+
+def _stat(read: Reader, given: Mapping[str, Any], path: str, default: str) -> str:
+    value = read.text(given, "stat", path, default)
+    if "stat" in given and not is_statistic(value):
+        read.wrong(f"{path}/stat", f"The statistic {value} is not supported")
+    return value
+
+
+def _period(read: Reader, given: Mapping[str, Any], path: str, default: int) -> int:
+    value = read.whole(given, "period", path, default)
+    if "period" not in given:
+        return default
+    if value in HIGH_RESOLUTION_S:
+        read.wrong(f"{path}/period", "The local cloud has no high-resolution metrics")
+    elif value <= 0 or value % MINUTE_S:
+        read.wrong(f"{path}/period", f"Should be a multiple of {MINUTE_S}")
+    return value
+
+
+def _refuse_same_ids(read: Reader, rows: Sequence[Any]) -> None:
+    seen: set[str] = set()
+    for number, row in enumerate(rows):
+        options = row[-1] if isinstance(row, list) and row and isinstance(row[-1], dict) else {}
+        name = options.get("id")
+        if name is None:
+            continue
+        path = f"/metrics/{number}/{len(row) - 1}/id"
+        if not isinstance(name, str) or not _ID.match(name):
+            read.wrong(path, "Should match pattern ^[a-z][a-zA-Z0-9_]*$")
+        elif name in seen:
+            read.wrong(path, f"The id {name} is taken by another metric")
+        seen.add(str(name))
+
+
+def _labelled(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Name each line that has no label by what tells it from the others; a line alone by its metric."""
+    most = max((len(line.dimensions) for line in lines), default=0)
+    facets = [(line.namespace, line.name, *_values(line, most), line.stat) for line in lines]
+    told = [place for place, values in enumerate(zip(*facets, strict=True)) if len(set(values)) > 1]
+    words = [" ".join(facet[place] for place in told if facet[place]) for facet in facets]
+    return tuple(
+        line if line.label else replace(line, label=word or line.name)
+        for line, word in zip(lines, words, strict=True)
+    )
+
+
+def _values(line: Line, count: int) -> list[str]:
+    values = [value for _, value in line.dimensions]
+    return values + [""] * (count - len(values))
+
+
+# -- axes and annotations -------------------------------------------------------------------------------------
+
+
+def _axis(read: Reader, value: Any, path: str) -> Axis:
+    given = read.object(value, path, ("label", "min", "max", "showUnits"))
+    least, most = read.number(given, "min", path), read.number(given, "max", path)
+    if least is not None and most is not None and least >= most:
+        read.wrong(path, "Should have a min that is less than its max")
+    return Axis(read.text(given, "label", path), least, most, read.truth(given, "showUnits", path, True))
+
+
+def _horizontal(read: Reader, value: Any) -> tuple[Annotation, ...]:
+    return tuple(_annotations(read, value, "/annotations/horizontal", ("none", "above", "below", "between"), None))
+
+
+def _vertical(read: Reader, value: Any, now: float) -> tuple[Annotation, ...]:
+    return tuple(_annotations(read, value, "/annotations/vertical", ("none", "before", "after", "between"), now))
+
+
+def _annotations(read: Reader, value: Any, path: str, fills: Sequence[str], now: float | None) -> Iterator[Annotation]:
+    """Read annotations; ``now`` says that their values are times. Two in a list of their own are a band."""
+    for number, item in enumerate(read.list(value, path)):
+        where = f"{path}/{number}"
+        ends = item if isinstance(item, list) else [item]
+        if isinstance(item, list) and len(item) != 2:
+            read.wrong(where, "Should have the two ends of a band")
+            continue
+        read_ends = [_annotation(read, one, where, fills, now) for one in ends]
+        shown = [one for one in read_ends if one is not None]
+        if len(shown) == len(ends):
+            yield shown[0] if len(shown) == 1 else _band(*shown)
+
+
+def _annotation(read: Reader, value: Any, path: str, fills: Sequence[str], now: float | None) -> Annotation | None:
+    """Read one; None when it is not to be shown or cannot be."""
+    known = ("color", "fill", "label", "value", "visible", *(("yAxis",) if now is None else ()))
+    given = read.object(value, path, known)
+    if "value" not in given:
+        read.wrong(path, "Should have required property 'value'")
+        return None
+    at = read.number(given, "value", path) if now is None else _moment(read, given["value"], f"{path}/value", now)
+    if not read.truth(given, "visible", path, True) or at is None:
+        return None
+    return Annotation(
+        value=at,
+        label=read.text(given, "label", path),
+        colour=read.colour(given, path),
+        fill=read.one_of(given, "fill", path, fills),
+        axis=read.one_of(given, "yAxis", path, ("left", "right")),  # type: ignore[arg-type]
+    )
+
+
+def _band(one: Annotation, other: Annotation) -> Annotation:
+    return Annotation(
+        value=one.value, label=one.label, colour=one.colour or other.colour, fill="between", axis=one.axis,
+        until=other.value, until_label=other.label,
+    )  # fmt: skip
