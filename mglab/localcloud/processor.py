@@ -1,16 +1,16 @@
 """CPUUtilization: what the instances' process trees really burned.
 
 AWS publishes AWS/EC2 CPUUtilization per instance; with basic monitoring one point covers five minutes
-(aws-facts 4.3). Here a lab minute at rate 60 is one wall second, so the figure is the CPU time of the
-instance's whole process tree over that wall time, times its share of a host core, at most 100. The time is
-measured, not assumed: on a busy host a tick may come late, and a point then covers what really passed.
+(aws-facts 4.3), with detailed monitoring one. Here a lab minute at rate 60 is one wall second, so the figure is the
+CPU time of the instance's whole process tree over that wall time, times its share of a host core, at most 100. The
+time is measured, not assumed: on a busy host a tick may come late, and a point then covers what really passed.
 
 An instance that began to run within the window has no point for it: part of a window would count as idle.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mglab.localcloud.api.compute import InstanceView
@@ -32,18 +32,30 @@ class Processor:
     measured_at: float = 0.0
 
     def points(self, observed: Observed, instances: Iterable[InstanceView], wall_time: float) -> list[Datum]:
-        """Give the points of the window that ends now: one an instance, one more for its group."""
-        running = {instance.instance_id: instance for instance in instances if instance.state == "running"}
+        """Give the points of the window that ends now: one for each of an instance's sets of dimensions."""
+        views = {instance.instance_id: instance for instance in instances}
+        return data_of(self.percents(observed, views.values(), wall_time), views)
+
+    def percents(self, observed: Observed, instances: Iterable[InstanceView], wall_time: float) -> dict[str, float]:
+        """Give the utilization, in the window that ends now, of each instance that ran through it."""
+        running = {instance.instance_id for instance in instances if instance.state == "running"}
         counters = {it.instance_id: it.cpu_ns for it in observed.machines if it.instance_id in running}
         before, wall_seconds = self.burned_ns, wall_time - self.measured_at
         self.burned_ns, self.measured_at = counters, wall_time
-        return [
-            ("AWS/EC2", "CPUUtilization", dimensions, percent, "Percent")
+        return {
+            instance_id: cpu_utilization(before[instance_id], counters[instance_id], wall_seconds, CORE_SHARE)
             for instance_id in counters
             if instance_id in before
-            for percent in (cpu_utilization(before[instance_id], counters[instance_id], wall_seconds, CORE_SHARE),)
-            for dimensions in _dimensions(running[instance_id])
-        ]
+        }
+
+
+def data_of(percents: Mapping[str, float], instances: Mapping[str, InstanceView]) -> list[Datum]:
+    """Give CPUUtilization under every set of dimensions that AWS has it under."""
+    return [
+        ("AWS/EC2", "CPUUtilization", dimensions, percent, "Percent")
+        for instance_id, percent in percents.items()
+        for dimensions in dimension_sets(instances[instance_id])
+    ]
 
 
 def window_ended(before_minute: int, minute: int) -> bool:
@@ -51,7 +63,11 @@ def window_ended(before_minute: int, minute: int) -> bool:
     return before_minute // BASIC_MINUTES != minute // BASIC_MINUTES
 
 
-def _dimensions(instance: InstanceView) -> Iterator[dict[str, str]]:
+def dimension_sets(instance: InstanceView) -> Iterator[dict[str, str]]:
+    """Give the sets of dimensions that an instance's metrics are published under (aws-facts 4.3)."""
     yield {"InstanceId": instance.instance_id}
     if group := instance.tags.get("aws:autoscaling:groupName"):
         yield {"AutoScalingGroupName": group}
+    if instance.detailed_monitoring:
+        yield {"ImageId": instance.image_id}
+        yield {"InstanceType": instance.instance_type}
