@@ -17,7 +17,10 @@ def test_a_t2_micro_begins_with_thirty_and_earns_six_an_hour() -> None:
     assert account.balance == pytest.approx(36)
 
 
-@pytest.mark.parametrize(("kind", "percent", "usage"), [("t2.micro", 100, 5), ("t2.micro", 10, 0.5), ("t3.micro", 50, 5)])
+CASES = [("t2.micro", 100, 5), ("t2.micro", 10, 0.5), ("t3.micro", 50, 5)]
+
+
+@pytest.mark.parametrize(("kind", "percent", "usage"), CASES)
 def test_a_credit_is_a_busy_minute_of_one_vcpu(kind: str, percent: float, usage: float) -> None:
     assert used(TYPES[kind], percent, 5) == usage
 

@@ -24,8 +24,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from operator import sub
-from typing import NamedTuple
 
 from mglab.localcloud.wires.counts import FlowCounts, Traffic
 
@@ -45,33 +43,18 @@ _TOLD = struct.Struct("=B4xB114xQQII56xQQ")
 """struct tcp_info of linux/tcp.h, as far as it is read here; its last two fields came with Linux 4.19."""
 LINGER_NOT = struct.pack("ii", 1, 0)
 
-
-class Told(NamedTuple):
-    """What the kernel tells of a connection."""
-
-    state: int
-    options: int
-    bytes_acknowledged: int
-    bytes_received: int
-    segments_out: int
-    segments_in: int
-    bytes_sent: int
-    bytes_sent_again: int
-
-
-class Passed(NamedTuple):
-    """What a connection has carried; bytes are whole IP packets."""
-
-    packets_in: int = 0
-    bytes_in: int = 0
-    packets_out: int = 0
-    bytes_out: int = 0
+# Plain tuples: these are made for every flow, and a relay has a microsecond for each.
+Told = tuple[int, int, int, int, int, int, int, int]
+"""(state, options, bytes acknowledged, bytes received, segments out, segments in, bytes sent, bytes sent again)"""
+Passed = tuple[int, int, int, int]
+"""(packets in, bytes in, packets out, bytes out); the bytes are those of whole IP packets."""
+NOTHING: Passed = (0, 0, 0, 0)
 
 
 def told_of(connection: socket.socket) -> Told:
-    """Ask the kernel."""
-    raw = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TOLD.size)
-    return Told._make(_TOLD.unpack(raw.ljust(_TOLD.size, b"\0")))
+    """Ask the kernel what a connection has carried and what state it is in."""
+    told: Told = _TOLD.unpack(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TOLD.size))
+    return told
 
 
 def is_established(connection: socket.socket) -> bool:
@@ -91,43 +74,39 @@ def syn_bytes(options: int) -> int:
     return HEADERS + MSS_OPTION + aligned + (WINDOW_OPTION if options & WINDOW_SCALE else 0)
 
 
-def by_accepted(told: Told, syn: int, *, fin_read: bool, resets: bool) -> Passed:
+AGREED = TIMESTAMPS | SACK | WINDOW_SCALE
+SIZES = tuple(
+    (HEADERS + (TIMESTAMPS_OPTION if options & TIMESTAMPS else 0), syn_bytes(options)) for options in range(AGREED + 1)
+)
+"""By what was agreed on: the length of a segment without payload, and of a SYN-ACK."""
+
+
+def by_accepted(told: Told, syn: int, fin_read: bool, resets: bool) -> Passed:
     """Say what an accepted connection has carried.
 
     ``syn`` is the length of the client's SYN (0: not known), ``fin_read`` whether its FIN has been read, ``resets``
     whether the connection is about to be closed with an RST.
     """
-    segment, agreed = _segment(told), syn_bytes(told.options)
-    fin = fin_read or told.state in FIN_RECEIVED
-    bare = segment - HEADERS if fin and _answered_by_nobody(told) else 0
-    return Passed(
-        packets_in=told.segments_in,
-        bytes_in=(syn or agreed) + (told.segments_in - 1) * segment - bare + told.bytes_received - fin,
-        packets_out=1 + told.segments_out + resets,
-        bytes_out=agreed + (told.segments_out + resets) * segment + told.bytes_sent,
-    )
+    state, options, acknowledged, received, segments_out, segments_in, sent, again = told
+    segment, agreed = SIZES[options & AGREED]
+    bytes_in = (syn or agreed) + (segments_in - 1) * segment + received
+    if fin_read or state in FIN_RECEIVED:
+        bytes_in -= 1
+        if state == CLOSED and sent - again > acknowledged:  # nobody was there any more to take it
+            bytes_in -= segment - HEADERS
+    segments_out += resets
+    return segments_in, bytes_in, 1 + segments_out, agreed + segments_out * segment + sent
 
 
 def by_connecting(told: Told) -> Passed:
     """Say what a connection of our own has carried."""
-    if not told.options:  # nobody answered, or with a refusal
-        return Passed(told.segments_in, told.segments_in * HEADERS, told.segments_out, told.segments_out * FULL_SYN)
-    segment, agreed = _segment(told), syn_bytes(told.options)
-    fin = told.state in FIN_RECEIVED or (told.state == CLOSED and told.bytes_received > 0)
-    return Passed(
-        packets_in=told.segments_in,
-        bytes_in=agreed + (told.segments_in - 1) * segment + told.bytes_received - fin,
-        packets_out=told.segments_out,
-        bytes_out=FULL_SYN + (told.segments_out - 1) * segment + told.bytes_sent,
-    )
-
-
-def _segment(told: Told) -> int:
-    return HEADERS + (TIMESTAMPS_OPTION if told.options & TIMESTAMPS else 0)
-
-
-def _answered_by_nobody(told: Told) -> bool:
-    return told.state == CLOSED and told.bytes_sent - told.bytes_sent_again > told.bytes_acknowledged
+    state, options, _, received, segments_out, segments_in, sent, _ = told
+    if not options:  # nobody answered, or with a refusal
+        return segments_in, segments_in * HEADERS, segments_out, segments_out * FULL_SYN
+    segment, agreed = SIZES[options & AGREED]
+    fin = state in FIN_RECEIVED or (state == CLOSED and received > 0)
+    bytes_in = agreed + (segments_in - 1) * segment + received - fin
+    return segments_in, bytes_in, segments_out, FULL_SYN + (segments_out - 1) * segment + sent
 
 
 class Meter:
@@ -145,21 +124,20 @@ class Meter:
         self._counts = counts
         self._traffic = traffic
         self._syn = syn
-        self._passed = Passed()
+        self._passed = NOTHING
 
-    def read(self, *, fin_read: bool) -> int:
-        """Add what is new; give the connection's state."""
-        told = told_of(self.connection)
-        self._add(by_accepted(told, self._syn, fin_read=fin_read, resets=False))
-        return told.state
+    def read(self, fin_read: bool) -> None:
+        """Add what is new."""
+        self._add(by_accepted(told_of(self.connection), self._syn, fin_read, False))
 
-    def close(self, *, fin_read: bool, by_reset: bool) -> bool:
+    def close(self, fin_read: bool, by_reset: bool) -> bool:
         """Close the connection and count it to its end; False when that has to be tried again later."""
         told = told_of(self.connection)
-        self._add(by_accepted(told, self._syn, fin_read=fin_read, resets=by_reset and told.state in RESETTABLE))
+        state = told[0]
+        self._add(by_accepted(told, self._syn, fin_read, by_reset and state in RESETTABLE))
         if by_reset:
             reset(self.connection)
-        elif told.state != CLOSED:
+        elif state != CLOSED:
             return False
         else:
             self.connection.close()
@@ -168,10 +146,10 @@ class Meter:
     def _add(self, passed: Passed) -> None:
         before, self._passed = self._passed, passed
         self.moving = passed != before
-        if not self.moving:
-            return
-        packets_in, bytes_in, packets_out, bytes_out = map(sub, passed, before)
-        self._counts.processed_packets += packets_in + packets_out
-        self._counts.processed_bytes += bytes_in + bytes_out
-        if self._traffic is not None:
-            self._traffic.add(packets_in, bytes_in, packets_out, bytes_out)
+        if self.moving:
+            packets_in, bytes_in = passed[0] - before[0], passed[1] - before[1]
+            packets_out, bytes_out = passed[2] - before[2], passed[3] - before[3]
+            self._counts.processed_packets += packets_in + packets_out
+            self._counts.processed_bytes += bytes_in + bytes_out
+            if self._traffic is not None:
+                self._traffic.add(packets_in, bytes_in, packets_out, bytes_out)

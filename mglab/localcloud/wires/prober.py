@@ -171,7 +171,7 @@ class Prober:
 
     def _part(self, probe: Probe, connection: socket.socket) -> None:
         """Close a check's connection, and count it when the target has closed its end."""
-        if told_of(connection).state not in (ESTABLISHED, CLOSE_WAIT):
+        if told_of(connection)[0] not in (ESTABLISHED, CLOSE_WAIT):
             self._count(probe, connection)
             return
         with suppress(OSError):  # reset by its target this very moment
@@ -182,7 +182,7 @@ class Prober:
     def _look(self, probe: Probe, connection: socket.socket, until: float) -> None:
         if connection not in self._parting:
             return
-        if told_of(connection).state != CLOSED and self._loop.now < until:
+        if told_of(connection)[0] != CLOSED and self._loop.now < until:
             self._loop.later(LOOK_S, partial(self._look, probe, connection, until))
             return
         self._parting.discard(connection)
@@ -190,12 +190,12 @@ class Prober:
 
     def _count(self, probe: Probe, connection: socket.socket) -> None:
         """Count what a check's connection carried, for the load balancer and for the instance, and close it."""
-        passed = by_connecting(told_of(connection))
+        packets_in, bytes_in, packets_out, bytes_out = by_connecting(told_of(connection))
         connection.close()
         whose = (probe.load_balancer, probe.zone, probe.target_group_arn)
-        self.packets[whose] = self.packets.get(whose, 0) + passed.packets_in + passed.packets_out
+        self.packets[whose] = self.packets.get(whose, 0) + packets_in + packets_out
         instance = self.traffic.setdefault(probe.target_id, Traffic())
-        instance.add(passed.packets_out, passed.bytes_out, passed.packets_in, passed.bytes_in)
+        instance.add(packets_out, bytes_out, packets_in, bytes_in)
 
 
 def next_beat(due: float, interval_s: float, now: float) -> float:

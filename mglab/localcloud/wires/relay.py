@@ -200,7 +200,7 @@ class Relay:
             target = socket_from(address[0])
         except OSError:
             destination.counts.rejected_flows += 1
-            Meter(client, destination.counts, None, syn).close(fin_read=False, by_reset=True)
+            Meter(client, destination.counts, None, syn).close(False, True)
             self._rest()
             return
         flow = Flow(
@@ -228,14 +228,14 @@ class Relay:
             if flow.meter.moving or now - flow.last_passed < 2 * SWEEP_S:
                 flow.count_packets()
         for held in self._held.values():
-            held.meter.read(fin_read=False)
+            held.meter.read(False)
         self._settle(now)
         self._sweeper = None
         self._keep_sweeping()
 
     def _settle(self, now: float) -> None:
         """Close what has had its last acknowledgement, or waited for it long enough."""
-        waiting = [(meter, until) for meter, until in self._settling if not meter.close(fin_read=True, by_reset=False)]
+        waiting = [(meter, until) for meter, until in self._settling if not meter.close(True, False)]
         for meter, until in waiting:
             if now >= until:
                 meter.connection.close()
@@ -259,7 +259,7 @@ class Relay:
         held.timer.cancel()
         held.counts.active_flows -= 1
         self._loop.unwatch(fd)
-        held.meter.close(fin_read=False, by_reset=True)
+        held.meter.close(False, True)
 
     def _rest(self) -> None:
         """Leave clients in the kernel's queue for a moment: there is no descriptor left to accept them with."""
