@@ -11,8 +11,8 @@ Each is there by InstanceId and, aggregated, by AutoScalingGroupName; by ImageId
 instances with detailed monitoring. An instance that began within a window has no point for it.
 
 Traffic is what the data plane's relay and health checks carried to an instance and from it, headers included. What
-instances say to each other or to the world goes past the data plane and is not counted. No check fails here but
-for one reason: the instance runs and its machine, in the data plane, does not.
+instances say to each other or to the world goes past the data plane and is not counted. A check fails here for one
+reason only: the instance should run, did run, and its machine in the data plane has not for a minute.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ NAMESPACE = "AWS/EC2"
 BYTES = {"NetworkIn": "bytes_in", "NetworkOut": "bytes_out"}
 PACKETS = {"NetworkPacketsIn": "packets_in", "NetworkPacketsOut": "packets_out"}
 
+CHECKS = ("StatusCheckFailed", "StatusCheckFailed_Instance", "StatusCheckFailed_System")
+
 
 @dataclass
 class InstanceMetrics:
@@ -37,6 +39,9 @@ class InstanceMetrics:
     at_minute: dict[str, TrafficReport] = field(default_factory=dict)
     at_window: dict[str, TrafficReport] = field(default_factory=dict)
     accounts: dict[str, credits.Account] = field(default_factory=dict)
+    been_on: set[str] = field(default_factory=set)
+    down: set[str] = field(default_factory=set)
+    """Whose machine was off at the last minute though it had run."""
 
     def minute(self, observed: Observed, instances: Iterable[InstanceView]) -> list[Datum]:
         """Give the points of the minute that ends now."""
@@ -46,7 +51,7 @@ class InstanceMetrics:
         detailed = [key for key in now if running[key].detailed_monitoring and key in before]
         return [
             *(datum for key in detailed for datum in _passed(before[key], now[key], BYTES, "Bytes", running[key])),
-            *(datum for instance in running.values() for datum in _checks(observed, instance)),
+            *self._checks(observed, running),
         ]
 
     def window(self, observed: Observed, instances: Iterable[InstanceView], cpu: Mapping[str, float]) -> list[Datum]:
@@ -61,6 +66,17 @@ class InstanceMetrics:
             *(datum for key in whole for datum in _passed(before[key], now[key], PACKETS, "Count", running[key])),
             *self._credits(running, cpu),
         ]
+
+    def _checks(self, observed: Observed, running: dict[str, InstanceView]) -> Iterator[Datum]:
+        on = {machine.instance_id for machine in observed.machines if machine.power == "on"}
+        self.been_on = (self.been_on | on) & running.keys()
+        down = {key for key, it in running.items() if it.serving and key in self.been_on and key not in on}
+        failed, self.down = down & self.down, down
+        for key, instance in running.items():
+            for metric in CHECKS:
+                fails = key in failed and metric != "StatusCheckFailed_System"
+                for dimensions in dimension_sets(instance):
+                    yield NAMESPACE, metric, dimensions, float(fails), "Count"
 
     def _credits(self, running: dict[str, InstanceView], cpu: Mapping[str, float]) -> Iterator[Datum]:
         kinds = {key: kind for key, it in running.items() if (kind := credits.TYPES.get(it.instance_type))}
@@ -90,12 +106,3 @@ def _passed(
         came = max(0, getattr(now, counter) - getattr(before, counter))
         for dimensions in dimension_sets(instance):
             yield NAMESPACE, metric, dimensions, float(came), unit
-
-
-def _checks(observed: Observed, instance: InstanceView) -> Iterator[Datum]:
-    on = any(it.instance_id == instance.instance_id and it.power == "on" for it in observed.machines)
-    failed = instance.serving and not on
-    checks = {"StatusCheckFailed": failed, "StatusCheckFailed_Instance": failed, "StatusCheckFailed_System": False}
-    for metric, value in checks.items():
-        for dimensions in dimension_sets(instance):
-            yield NAMESPACE, metric, dimensions, float(value), "Count"

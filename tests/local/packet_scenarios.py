@@ -22,12 +22,14 @@ from mglab.localcloud.wires.counts import FlowCounts, Traffic
 from mglab.localcloud.wires.flow import Destination
 from mglab.localcloud.wires.loop import Loop
 from mglab.localcloud.wires.prober import Prober
-from mglab.localcloud.wires.relay import SWEEP_S, Entrance, Relay
+from mglab.localcloud.wires.relay import Entrance, Relay
 from tests.local.capture import Capture, Packet, enter_namespace, sent_again
 from tests.local.wirekit import GENEROUS_S, accept, connect, eventually, listen, read_all, reset
 
 BULK = b"x" * 5_000_000
 SYSCTL = Path("/proc/sys/net/ipv4")
+REST_S = 0.75
+"""Longer than any timer of the relay's, the prober's and the kernel's that may be running."""
 FORBIDDEN = "not allowed here"
 
 
@@ -272,10 +274,10 @@ def play(scenes: dict[Scene, dict[str, Any]], loop: Loop, capture: Capture, firs
 
 
 def at_rest(capture: Capture, counts: Callable[[], Any]) -> list[Packet]:
-    """Give the packets that were seen by the time that neither they nor the counts have changed for three sweeps."""
+    """Give the packets that were seen by the time that neither they nor the counts have changed for a while."""
     seen = capture.taken()
     before, since, end = (len(seen), counts()), time.monotonic(), time.monotonic() + GENEROUS_S
-    while time.monotonic() - since < 3 * SWEEP_S:
+    while time.monotonic() - since < REST_S:
         assert time.monotonic() < end, "it did not come to rest"
         time.sleep(0.05)
         seen += capture.taken()

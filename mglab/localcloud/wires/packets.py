@@ -40,7 +40,8 @@ TIMESTAMPS, SACK, WINDOW_SCALE = 1, 2, 4
 FULL_SYN = HEADERS + MSS_OPTION + TIMESTAMPS_OPTION + WINDOW_OPTION
 
 _TOLD = struct.Struct("=B4xB114xQQII56xQQ")
-"""struct tcp_info of linux/tcp.h, as far as it is read here; its last two fields came with Linux 4.19."""
+"""struct tcp_info of linux/tcp.h, as far as it is read here; its last two fields came with Linux 4.19 (before
+that, what we sent counts without its payload)."""
 LINGER_NOT = struct.pack("ii", 1, 0)
 
 # Plain tuples: these are made for every flow, and a relay has a microsecond for each.
@@ -53,7 +54,8 @@ NOTHING: Passed = (0, 0, 0, 0)
 
 def told_of(connection: socket.socket) -> Told:
     """Ask the kernel what a connection has carried and what state it is in."""
-    told: Told = _TOLD.unpack(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TOLD.size))
+    raw = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TOLD.size)
+    told: Told = _TOLD.unpack(raw.ljust(_TOLD.size, b"\0"))
     return told
 
 
