@@ -26,13 +26,13 @@ CASES: dict[str, tuple[Told, bool, bool, Passed]] = {
 
 @pytest.mark.parametrize(("told", "fin_read", "resets", "passed"), CASES.values(), ids=CASES.keys())
 def test_an_accepted_connection(told: Told, fin_read: bool, resets: bool, passed: Passed) -> None:
-    assert by_accepted(told, syn_bytes(told[1]), fin_read, resets) == passed
-    assert by_accepted(told, 0, fin_read, resets) == passed  # where the kernel kept no SYN
+    assert by_accepted(told, syn_bytes(told[1]), fin_read=fin_read, resets=resets) == passed
+    assert by_accepted(told, 0, fin_read=fin_read, resets=resets) == passed  # where the kernel kept no SYN
 
 
 def test_a_syn_with_an_option_that_was_not_agreed_on_counts_as_long_as_it_was() -> None:
     told = CASES["a handshake alone"][0]
-    assert by_accepted(told, 72, False, False)[1] == 112 + 12
+    assert by_accepted(told, 72, fin_read=False, resets=False)[1] == 112 + 12
 
 
 def test_a_health_check_that_passes_and_one_that_is_refused() -> None:

@@ -3,8 +3,7 @@
 One ``FlowCounts`` for each load balancer, zone and target group. The relay's thread adds to it; anyone may
 read: each number is one Python integer, so a reader sees it whole, if not at the same instant as its
 neighbours. From these the control plane derives NewFlowCount, ActiveFlowCount, ProcessedBytes and
-ProcessedPackets, the reset
-counts, RejectedFlowCount and PortAllocationErrorCount (aws-facts, table of NLB metrics). Counted are
+ProcessedPackets, the reset counts, RejectedFlowCount and PortAllocationErrorCount (aws-facts 4.1). Counted are
 
 * a flow when its target has been chosen, as AWS makes its table entry at the SYN;
 * a payload byte when the kernel has taken it for the other side;

@@ -191,7 +191,7 @@ class Flow:
     def count_packets(self) -> None:
         """Count what the client's side has carried since the last time."""
         if self.client.fd >= 0:
-            self.meter.read(self.client.finished)
+            self.meter.read(fin_read=self.client.finished)
 
     def is_idle(self, now: float) -> bool:
         """Whether nothing has passed for the idle time-out; bytes that wait for a slow reader are not idle."""
@@ -333,7 +333,7 @@ class Flow:
         side.fd = -1
         side.close_pipe()
         if side.role == "client":
-            self.settled = self.meter.close(side.finished, by_reset)
+            self.settled = self.meter.close(fin_read=side.finished, by_reset=by_reset)
         elif by_reset:
             reset(side.connection)
         else:

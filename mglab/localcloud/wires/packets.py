@@ -83,7 +83,7 @@ SIZES = tuple(
 """By what was agreed on: the length of a segment without payload, and of a SYN-ACK."""
 
 
-def by_accepted(told: Told, syn: int, fin_read: bool, resets: bool) -> Passed:
+def by_accepted(told: Told, syn: int, *, fin_read: bool, resets: bool) -> Passed:
     """Say what an accepted connection has carried.
 
     ``syn`` is the length of the client's SYN (0: not known), ``fin_read`` whether its FIN has been read, ``resets``
@@ -128,15 +128,15 @@ class Meter:
         self._syn = syn
         self._passed = NOTHING
 
-    def read(self, fin_read: bool) -> None:
+    def read(self, *, fin_read: bool) -> None:
         """Add what is new."""
-        self._add(by_accepted(told_of(self.connection), self._syn, fin_read, False))
+        self._add(by_accepted(told_of(self.connection), self._syn, fin_read=fin_read, resets=False))
 
-    def close(self, fin_read: bool, by_reset: bool) -> bool:
+    def close(self, *, fin_read: bool, by_reset: bool) -> bool:
         """Close the connection and count it to its end; False when that has to be tried again later."""
         told = told_of(self.connection)
         state = told[0]
-        self._add(by_accepted(told, self._syn, fin_read, by_reset and state in RESETTABLE))
+        self._add(by_accepted(told, self._syn, fin_read=fin_read, resets=by_reset and state in RESETTABLE))
         if by_reset:
             reset(self.connection)
         elif state != CLOSED:

@@ -201,7 +201,7 @@ class Relay:
             target = socket_from(address[0])
         except OSError:
             destination.counts.rejected_flows += 1
-            Meter(client, destination.counts, None, syn).close(False, True)
+            Meter(client, destination.counts, None, syn).close(fin_read=False, by_reset=True)
             self._rest()
             return
         flow = Flow(
@@ -229,14 +229,14 @@ class Relay:
             if flow.meter.moving or now - flow.last_passed < 2 * SWEEP_S:
                 flow.count_packets()
         for held in self._held.values():
-            held.meter.read(False)
+            held.meter.read(fin_read=False)
         self._settle(now)
         self._sweeper = None
         self._keep_sweeping()
 
     def _settle(self, now: float) -> None:
         """Close what has had its last acknowledgement, or waited for it long enough."""
-        waiting = [(meter, until) for meter, until in self._settling if not meter.close(True, False)]
+        waiting = [one for one in self._settling if not one[0].close(fin_read=True, by_reset=False)]
         for meter, until in waiting:
             if now >= until:
                 meter.connection.close()
@@ -260,7 +260,7 @@ class Relay:
         held.timer.cancel()
         held.counts.active_flows -= 1
         self._loop.unwatch(fd)
-        held.meter.close(False, True)
+        held.meter.close(fin_read=False, by_reset=True)
 
     def _rest(self) -> None:
         """Leave clients in the kernel's queue for a moment: there is no descriptor left to accept them with."""
