@@ -24,8 +24,9 @@ from mglab.localcloud.api.ec2 import Ec2
 from mglab.localcloud.api.elbv2 import Elbv2
 from mglab.localcloud.api.moto_room import ACCOUNT, REGION
 from mglab.localcloud.api.sts import Sts
+from mglab.localcloud.instance_metrics import InstanceMetrics
 from mglab.localcloud.knobs import Knobs
-from mglab.localcloud.processor import BASIC_MINUTES, Processor, window_ended
+from mglab.localcloud.processor import BASIC_MINUTES, Datum, Processor, data_of, window_ended
 from mglab.localcloud.seam import Desired, Observed
 
 BASE_IMAGE_ID = "ami-0a2023c1d2e3f4051"
@@ -45,6 +46,9 @@ class ControlPlane:
     autoscaling: AutoScaling
     cloudwatch: CloudWatch
     processor: Processor
+    minute_processor: Processor
+    """As ``processor``, for one-minute points."""
+    instance_metrics: InstanceMetrics = field(default_factory=InstanceMetrics)
     lock: threading.RLock = field(default_factory=threading.RLock)
     last_minute: int = 0
 
@@ -67,7 +71,8 @@ def create(clock: Clock, plan: AddressPlan, directory: Path, seed: int, knobs: K
     elbv2 = Elbv2(ec2, clock.time, ACCOUNT, REGION, chance, knobs=knobs)
     autoscaling = AutoScaling(ec2, elbv2, cloudwatch, clock.time, ACCOUNT, REGION, chance, knobs=knobs)
     minute = int(clock.time()) // MINUTE_S
-    return ControlPlane(clock, ec2, elbv2, autoscaling, cloudwatch, Processor(knobs.core_share), last_minute=minute)
+    by_window, by_minute = Processor(knobs.core_share), Processor(knobs.core_share)
+    return ControlPlane(clock, ec2, elbv2, autoscaling, cloudwatch, by_window, by_minute, last_minute=minute)
 
 
 def tick(cloud: ControlPlane, observed: Observed) -> Desired:
@@ -88,18 +93,30 @@ def _each_minute(cloud: ControlPlane, observed: Observed, now: float) -> None:
         return
     before, cloud.last_minute = cloud.last_minute, minute
     ended = float(minute * MINUTE_S)
-    for datum in (*cloud.elbv2.minute(now), *cloud.autoscaling.minute(now)):
+    for datum in (*cloud.elbv2.minute(now), *cloud.autoscaling.minute(now), *_of_instances(cloud, observed, now)):
         cloud.cloudwatch.record(*datum, ended - MINUTE_S)
     if window_ended(before, minute):
         _each_five_minutes(cloud, observed, now)
     cloud.cloudwatch.tick(now)
 
 
+def _of_instances(cloud: ControlPlane, observed: Observed, now: float) -> list[Datum]:
+    """Give what EC2 publishes each minute: all of it for detailed monitoring, status checks for everybody."""
+    instances = cloud.ec2.instances()
+    detailed = [instance for instance in instances if instance.detailed_monitoring]
+    warming = cloud.autoscaling.warming(now - MINUTE_S)
+    cpu = cloud.minute_processor.points(observed, detailed, cloud.clock.wall_time_of(now), warming)
+    return [*cpu, *cloud.instance_metrics.minute(observed, instances)]
+
+
 def _each_five_minutes(cloud: ControlPlane, observed: Observed, now: float) -> None:
     covered_s = float(BASIC_MINUTES * MINUTE_S)
     began = now // covered_s * covered_s - covered_s
-    warming = cloud.autoscaling.warming(began)
-    for datum in cloud.processor.points(observed, cloud.ec2.instances(), cloud.clock.wall_time_of(now), warming):
+    instances = {instance.instance_id: instance for instance in cloud.ec2.instances()}
+    percents = cloud.processor.percents(observed, instances.values(), cloud.clock.wall_time_of(now))
+    basic = {key: percent for key, percent in percents.items() if not instances[key].detailed_monitoring}
+    others = cloud.instance_metrics.window(observed, instances.values(), percents)
+    for datum in (*data_of(basic, instances, cloud.autoscaling.warming(began)), *others):
         cloud.cloudwatch.record(*datum, began, covers_s=covered_s)
 
 

@@ -36,6 +36,7 @@ from typing import Protocol
 from mglab.localcloud.seam import Desired, Front, ImageSpec, MachineReport, MachineSpec, Node, Observed
 from mglab.localcloud.wires import fronts
 from mglab.localcloud.wires.balancer import Balancer, cut_off
+from mglab.localcloud.wires.counts import traffic_reports
 from mglab.localcloud.wires.dns import Resolver
 from mglab.localcloud.wires.flow import Address
 from mglab.localcloud.wires.loop import Loop
@@ -199,7 +200,8 @@ class DataPlane:
         overdue = self._relay.troubles() and self._monotonic() - self._ports_at >= RETRY_S
         if ports == self._ports and not overdue:
             return
-        self._relay.apply((*self._balancer.entrances(ports.nodes), *fronts.entrances(ports.fronts, ports.listening)))
+        public = fronts.entrances(ports.fronts, ports.listening, self._balancer.traffic)
+        self._relay.apply((*self._balancer.entrances(ports.nodes), *public))
         deleted = {node.address for node in self._ports.nodes} - {node.address for node in ports.nodes}
         if deleted:
             self._relay.cut(deleted)
@@ -212,7 +214,8 @@ class DataPlane:
             machines=machines,
             images=images,
             probes=self._prober.reports(),
-            flows=self._balancer.reports(),
+            flows=self._balancer.reports(self._prober.packets),
+            traffic=traffic_reports(self._balancer.traffic, self._prober.traffic),
             troubles=(*troubles, *self._relay.troubles(), *self._prober.troubles()),
         )
 

@@ -123,6 +123,8 @@ class Probe:
     starts_at: float
     """Wall epoch seconds before which nothing is probed."""
     verdict: Verdict = "open"
+    load_balancer: str = ""
+    """The dimension value of the node's load balancer: whose packets they are."""
 
     @property
     def key(self) -> ProbeKey:
@@ -203,6 +205,22 @@ class FlowReport:
     balancer_resets: int = 0
     rejected_flows: int = 0
     fail_open_flows: int = 0
+    port_allocation_errors: int = 0
+    processed_packets: int = 0
+    """On the clients' side, both ways; ``processed_bytes`` is their length, TCP/IP headers included."""
+    processed_bytes: int = 0
+    health_check_packets: int = 0
+
+
+@dataclass(frozen=True)
+class TrafficReport:
+    """What instances have exchanged with clients and health checks, since the data plane began; never falls."""
+
+    instance_id: str
+    packets_in: int = 0
+    bytes_in: int = 0
+    packets_out: int = 0
+    bytes_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -214,5 +232,6 @@ class Observed:
     """Images whose tree is complete on disk."""
     probes: tuple[ProbeReport, ...] = ()
     flows: tuple[FlowReport, ...] = ()
+    traffic: tuple[TrafficReport, ...] = ()
     troubles: tuple[str, ...] = ()
     """What the data plane could not do, in words (an address that could not be bound, a full disk)."""

@@ -137,6 +137,33 @@ def test_addresses_are_the_subnets_and_reachable_from_here(front: Front, ec2: An
     assert front.ec2.names()[name] == (shown["PublicIpAddress"],)
 
 
+def test_detailed_monitoring_is_turned_on_and_off(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
+    basic, detailed = run(ec2, lab), run(ec2, lab, Monitoring={"Enabled": True})
+
+    def monitored() -> list[str]:
+        states = [look(ec2, each)["Monitoring"]["State"] for each in (basic, detailed)]
+        assert [front.ec2.instance(each).detailed_monitoring for each in (basic, detailed)] == [
+            state == "enabled" for state in states
+        ]
+        return states
+
+    assert monitored() == ["disabled", "enabled"]
+    answer = ec2.monitor_instances(InstanceIds=[basic])["InstanceMonitorings"]
+    assert answer == [{"InstanceId": basic, "Monitoring": {"State": "pending"}}]
+    answer = ec2.unmonitor_instances(InstanceIds=[detailed])["InstanceMonitorings"]
+    assert answer == [{"InstanceId": detailed, "Monitoring": {"State": "disabling"}}]
+    assert monitored() == ["enabled", "disabled"]
+    assert refusal(ec2.monitor_instances, InstanceIds=["i-0123456789abcdef0"])[0] == "InvalidInstanceID.NotFound"
+
+
+def test_a_template_may_ask_for_detailed_monitoring(ec2: Any, lab: SimpleNamespace) -> None:
+    made = ec2.run_instances(
+        LaunchTemplate={"LaunchTemplateId": template(ec2, lab, Monitoring={"Enabled": True})}, MinCount=1, MaxCount=1,
+        NetworkInterfaces=[{"DeviceIndex": 0, "SubnetId": lab.subnets[0]}],
+    )["Instances"]  # fmt: skip
+    assert made[0]["Monitoring"] == {"State": "enabled"}
+
+
 def test_stop_and_start_change_the_public_address_only(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     instance_id = run(ec2, lab)
     front.advance(60)

@@ -32,7 +32,7 @@ def front() -> Front:
 
 
 def show(relay: Relay, *wanted: Front) -> None:
-    relay.apply(fronts.entrances(wanted, fronts.listening_now(wanted)))
+    relay.apply(fronts.entrances(wanted, fronts.listening_now(wanted), {}))
 
 
 def ask(front: Front, timeout_s: float = 10) -> bytes:

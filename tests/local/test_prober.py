@@ -47,6 +47,18 @@ def test_a_listening_target_passes_from_the_nodes_own_address(prober: Prober) ->
     service.close()
 
 
+def test_what_a_check_takes_is_counted_for_its_node_and_its_instance(prober: Prober) -> None:
+    """A target that never closes is not waited for longer than a second; it has had a handshake and our FIN."""
+    silent = listen(address())
+    prober.apply([replace(probe_of(silent.getsockname()), interval_s=600.0, load_balancer="net/MGLB/1")])
+    eventually(lambda: prober.packets)
+    assert prober.packets == {("net/MGLB/1", "us-east-1a", "arn:mgtg"): 5}
+    traffic = prober.traffic["i-a"]
+    assert (traffic.packets_in, traffic.packets_out) == (3, 2)
+    assert traffic.bytes_in > 3 * 40 and traffic.bytes_out > 2 * 40
+    silent.close()
+
+
 def test_a_closed_port_is_refused_and_the_run_turns_when_it_opens(prober: Prober) -> None:
     where = address()
     prober.apply([probe_of((where, 21700))])

@@ -18,7 +18,7 @@ from mglab.localcloud.wires.counts import FlowCounts
 from mglab.localcloud.wires.flow import Destination
 from mglab.localcloud.wires.loop import Loop
 from mglab.localcloud.wires.relay import Entrance, Relay
-from tests.local.wirekit import Echo, accept, address, connect, eventually, free_port, listen, read_all, reset
+from tests.local.wirekit import Echo, accept, address, connect, eventually, flows_of, free_port, listen, read_all, reset
 
 FIVE_MB = os.urandom(5 * 1024 * 1024)
 
@@ -70,7 +70,7 @@ def test_a_line_each_way(passage: Passage) -> None:
         server.sendall(b"Float On\n")
         assert client.recv(100) == b"Float On\n"
     eventually(lambda: passage.counts.active_flows == 0)
-    assert passage.counts == FlowCounts(new_flows=1, bytes_to_targets=5, bytes_to_clients=9)
+    assert flows_of(passage.counts) == FlowCounts(new_flows=1, bytes_to_targets=5, bytes_to_clients=9)
 
 
 def test_the_server_may_speak_first(passage: Passage) -> None:
@@ -113,7 +113,8 @@ def test_five_megabytes_each_way_at_once_arrive_unchanged(passage: Passage) -> N
     assert hashlib.sha256(got["server"]).digest() == hashlib.sha256(FIVE_MB).digest()
     assert hashlib.sha256(got["client"]).digest() == hashlib.sha256(backwards).digest()
     eventually(lambda: passage.counts.active_flows == 0)
-    assert passage.counts == FlowCounts(new_flows=1, bytes_to_targets=len(FIVE_MB), bytes_to_clients=len(FIVE_MB))
+    size = len(FIVE_MB)
+    assert flows_of(passage.counts) == FlowCounts(new_flows=1, bytes_to_targets=size, bytes_to_clients=size)
 
 
 def test_a_slow_reader_holds_the_sender_back_and_costs_no_cpu(passage: Passage) -> None:
@@ -174,7 +175,7 @@ def test_a_targets_reset_reaches_the_client_after_what_it_said(passage: Passage)
         assert client.recv(100) == b"last words"
         with pytest.raises(ConnectionResetError):
             client.recv(100)
-    assert passage.counts == FlowCounts(new_flows=1, bytes_to_clients=10, target_resets=1)
+    assert flows_of(passage.counts) == FlowCounts(new_flows=1, bytes_to_clients=10, target_resets=1)
 
 
 def test_a_clients_reset_reaches_the_target(passage: Passage) -> None:
@@ -186,7 +187,7 @@ def test_a_clients_reset_reaches_the_target(passage: Passage) -> None:
         with pytest.raises(ConnectionResetError):
             server.recv(100)
     eventually(lambda: passage.counts.active_flows == 0)
-    assert passage.counts == FlowCounts(new_flows=1, bytes_to_targets=5, client_resets=1)
+    assert flows_of(passage.counts) == FlowCounts(new_flows=1, bytes_to_targets=5, client_resets=1)
 
 
 def test_a_reset_after_a_half_close_is_a_reset(passage: Passage) -> None:
@@ -207,7 +208,7 @@ def test_a_refusal_is_a_reset_by_the_target(passage: Passage) -> None:
     with pytest.raises(ConnectionResetError), connect(passage.public) as client:
         client.recv(1)
     eventually(lambda: passage.counts.active_flows == 0)
-    assert passage.counts == FlowCounts(new_flows=1, target_resets=1)
+    assert flows_of(passage.counts) == FlowCounts(new_flows=1, target_resets=1)
 
 
 def test_a_connect_that_waits_holds_nobody_up(relay: Relay) -> None:
@@ -283,7 +284,7 @@ def test_cut_resets_both_ends(passage: Passage) -> None:
         for end in (client, server):
             with pytest.raises(ConnectionResetError):
                 end.recv(1)
-    assert passage.counts == FlowCounts(new_flows=1, balancer_resets=1)
+    assert flows_of(passage.counts) == FlowCounts(new_flows=1, balancer_resets=1)
 
 
 def test_a_client_without_destination_is_held_then_let_go(relay: Relay) -> None:
@@ -298,7 +299,7 @@ def test_a_client_without_destination_is_held_then_let_go(relay: Relay) -> None:
         client.settimeout(10)
         with pytest.raises(ConnectionResetError):
             client.recv(1)
-    assert counts == FlowCounts(new_flows=1)
+    assert flows_of(counts) == FlowCounts(new_flows=1)
 
 
 def test_a_held_client_that_gives_up_is_let_go(loop: Loop) -> None:
@@ -403,5 +404,5 @@ def test_many_flows_at_once_are_all_counted(relay: Relay) -> None:
         client.close()
     eventually(lambda: counts.active_flows == 0)
     sent = sum(range(150))
-    assert counts == FlowCounts(new_flows=150, bytes_to_targets=sent, bytes_to_clients=sent + 4 * 150)
+    assert flows_of(counts) == FlowCounts(new_flows=150, bytes_to_targets=sent, bytes_to_clients=sent + 4 * 150)
     service.close()

@@ -9,6 +9,11 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from mglab.localcloud.seam import FlowReport
+from mglab.localcloud.wires.counts import FlowCounts
 
 GENEROUS_S = 20.0
 _numbers = itertools.count(1)
@@ -75,6 +80,14 @@ def reset(connection: socket.socket) -> None:
     """Close with an RST."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
+
+
+Counted = TypeVar("Counted", FlowCounts, FlowReport)
+
+
+def flows_of(counts: Counted) -> Counted:
+    """Give the counts but for packets, which ``test_packets`` holds against a capture."""
+    return replace(counts, processed_packets=0, processed_bytes=0)
 
 
 class Echo:

@@ -106,7 +106,16 @@ def test_group_metrics_are_recorded_each_minute_once_enabled(running: World) -> 
     )
     running("DisableMetricsCollection", AutoScalingGroupName="MGAS", Metrics=["GroupMinSize"])
     assert {"Metric": "GroupMaxSize", "Granularity": "1Minute"} in running.group()["EnabledMetrics"]
-    assert len(running.group()["EnabledMetrics"]) == 12
+    assert {"Metric": "WarmPoolTotalCapacity", "Granularity": "1Minute"} in running.group()["EnabledMetrics"]
+    assert len(running.group()["EnabledMetrics"]) == 20
+
+
+def test_warm_pool_metrics_may_be_enabled_and_have_no_data_without_a_warm_pool(running: World) -> None:
+    kinds = [each["Metric"] for each in running("DescribeMetricCollectionTypes")["Metrics"]]
+    assert len(kinds) == 21 and "GroupAndWarmPoolDesiredCapacity" in kinds
+    running("EnableMetricsCollection", AutoScalingGroupName="MGAS", Granularity="1Minute", Metrics=["WarmPoolMinSize"])
+    assert running.group()["EnabledMetrics"] == [{"Metric": "WarmPoolMinSize", "Granularity": "1Minute"}]
+    assert running.service.minute(running.at) == []
 
 
 def test_new_members_can_be_protected_from_scale_in(world: World) -> None:

@@ -260,7 +260,11 @@ def test_metrics_have_exactly_the_documented_dimensions(cloud: Cloud) -> None:
     """aws-facts 4.1: L, ZL, T, LT, ZLT; HealthyHostCount never for the balancer alone."""
     balancer_arn, group_arn = serving(cloud)
     name = balancer_arn.split("loadbalancer/")[1]
-    cloud.elbv2.observe(Observed(flows=(FlowReport((name, A, group_arn), 60, 2, 500, 1000, 1, 2, 3, 4, 5),)), float)
+    flow = FlowReport(
+        (name, A, group_arn), 60, 2, 500, 1000, 1, 2, 3, 4, 5, port_allocation_errors=6, processed_packets=100,
+        processed_bytes=7000, health_check_packets=20,
+    )  # fmt: skip
+    cloud.elbv2.observe(Observed(flows=(flow,)), float)
     found = points(cloud)
     L, ZL, T = ("LoadBalancer",), ("AvailabilityZone", "LoadBalancer"), ("TargetGroup",)
     LT, ZLT = ("LoadBalancer", "TargetGroup"), ("AvailabilityZone", "LoadBalancer", "TargetGroup")
@@ -268,13 +272,52 @@ def test_metrics_have_exactly_the_documented_dimensions(cloud: Cloud) -> None:
         "ActiveFlowCount": [L, ZL, T], "NewFlowCount": [L, ZL, T], "NewFlowCount_TCP": [L, ZL, T],
         "ProcessedBytes": [L, ZL], "ConsumedLCUs": [L], "HealthyHostCount": [LT, ZLT], "UnHealthyHostCount": [LT, ZLT],
         "TCP_Client_Reset_Count": [L, ZL], "TCP_Target_Reset_Count": [L, ZL], "TCP_ELB_Reset_Count": [L, ZL],
+        "ActiveFlowCount_TCP": [L, ZL, T], "ProcessedBytes_TCP": [L, ZL], "ProcessedPackets": [L, ZL],
+        "PeakPacketsPerSecond": [L, ZL], "PeakBytesPerSecond": [L, ZL], "PortAllocationErrorCount": [L, ZL],
+        "ConsumedLCUs_TCP": [L], "RejectedFlowCount_TCP": [L, ZL],
         "RejectedFlowCount": [L, ZL], "UnhealthyRoutingFlowCount": [L, ZL], "ZonalHealthStatus": [L, ZL],
     }.items():  # fmt: skip
         assert sorted(dims for each, dims in found if each == metric) == sorted(dimension_sets), metric
-    assert found["ProcessedBytes", L] == [1500.0]
+    assert found["ProcessedBytes", L] == found["ProcessedBytes_TCP", L] == [7000.0]  # with headers, without checks
+    assert found["ProcessedPackets", L] == [120.0]  # with health checks
+    assert found["PortAllocationErrorCount", ZL] == [6.0, 0.0]
     assert found["NewFlowCount", ZL] == [60.0, 0.0]
     assert found["HealthyHostCount", LT] == [1.0, 1.0]  # each node counts its own zone
     assert found["ConsumedLCUs", L] == [pytest.approx(60 / 60 / 800)]
+
+
+def test_metrics_reported_when_they_are_not_zero_are_absent_otherwise(cloud: Cloud) -> None:
+    serving(cloud)
+    found = {metric for metric, _ in points(cloud)}
+    assert found == {
+        "ActiveFlowCount", "NewFlowCount", "ProcessedBytes", "ProcessedPackets", "PeakPacketsPerSecond",
+        "PeakBytesPerSecond", "ConsumedLCUs", "TCP_Client_Reset_Count", "TCP_Target_Reset_Count",
+        "TCP_ELB_Reset_Count", "RejectedFlowCount", "PortAllocationErrorCount", "HealthyHostCount",
+        "UnHealthyHostCount", "ZonalHealthStatus",
+    }  # fmt: skip
+
+
+def test_units(cloud: Cloud) -> None:
+    serving(cloud)
+    units = {metric: unit for _, metric, _, _, unit in cloud.elbv2.minute(cloud.time)}
+    assert {metric for metric, unit in units.items() if unit == "Bytes"} == {"ProcessedBytes", "PeakBytesPerSecond"}
+    assert set(units.values()) == {"Bytes", "Count"}
+
+
+def test_each_node_reports_the_peak_of_its_own_ten_seconds(cloud: Cloud) -> None:
+    balancer_arn, group_arn = serving(cloud)
+    key = (balancer_arn.split("loadbalancer/")[1], A, group_arn)
+    points(cloud)
+    began = cloud.time
+    for second, packets, bytes_ in [(0, 0, 0), (3, 100, 0), (10, 300, 5000), (20, 400, 5000), (35, 400, 5000)]:
+        cloud.time = began + second
+        flow = FlowReport(key, processed_packets=packets, processed_bytes=bytes_)
+        cloud.elbv2.observe(Observed(flows=(flow,)), float)
+    found = points(cloud)
+    L, ZL = ("LoadBalancer",), ("AvailabilityZone", "LoadBalancer")
+    assert found["PeakPacketsPerSecond", L] == found["PeakPacketsPerSecond", ZL] == [30.0, 0.0]
+    assert found["PeakBytesPerSecond", ZL] == [500.0, 0.0]
+    assert points(cloud)["PeakPacketsPerSecond", L] == [0.0, 0.0]
 
 
 def test_counters_become_differences(cloud: Cloud) -> None:

@@ -33,6 +33,8 @@ class InstanceView:
     serving: bool
     """Powered on in the data plane: its processes run (running, boot time over, not being imaged)."""
     tags: Mapping[str, str] = field(default_factory=dict)
+    detailed_monitoring: bool = False
+    """One-minute points in CloudWatch instead of five-minute ones."""
 
 
 @dataclass(frozen=True)

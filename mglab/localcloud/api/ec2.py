@@ -212,6 +212,7 @@ class Ec2:
             launched_at=instance.launched_at,
             serving=is_up(instance.life, self._world.now()),
             tags=self._world.tags(instance.instance_id),
+            detailed_monitoring=instance.monitoring,
         )
 
     def _fronts_of(self, instance: Instance, network: Network, ports: tuple[int, ...]) -> Iterable[Front]:

@@ -1,4 +1,4 @@
-"""Instances: run, describe, stop, start, reboot, terminate; what the console's page "Instances" does.
+"""Instances: run, describe, stop, start, reboot, monitor, terminate; what the console's page "Instances" does.
 
 A call only writes down what is wanted: a new life, another turn in one. ``advance`` (called with each tick)
 moves the lives on and does what AWS does in between: maps a public address soon after launch or start,
@@ -100,6 +100,14 @@ class Instances:
                 instance.life = _turned(instance, reboot, self._world.now())
         return {}
 
+    def monitor_instances(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Turn detailed monitoring on: one-minute points."""
+        return self._monitored(params, True, "pending")
+
+    def unmonitor_instances(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Turn detailed monitoring off: five-minute points."""
+        return self._monitored(params, False, "disabling")
+
     def describe_instances(self, params: dict[str, Any]) -> dict[str, Any]:
         """List instances by reservation, terminated ones for an hour."""
         found = self._select(self._asked_for(params), params)
@@ -189,6 +197,14 @@ class Instances:
             raise ApiError("InsufficientFreeAddressesInSubnet", message)
         return count
 
+    def _monitored(self, params: Mapping[str, Any], monitoring: bool, answer: str) -> dict[str, Any]:
+        instances = self._named(params)
+        dry_run(params)
+        for instance in instances:
+            instance.monitoring = monitoring
+        said = [{"InstanceId": instance.instance_id, "Monitoring": {"State": answer}} for instance in instances]
+        return {"InstanceMonitorings": said}
+
     def _named(self, params: Mapping[str, Any]) -> list[Instance]:
         instance_ids = params.get("InstanceIds", [])
         unknown = [name for name in instance_ids if name.startswith("i-") and name not in self._world.instances]
@@ -273,6 +289,7 @@ def _readers(world: World) -> dict[str, Reader]:
         "key-name": lambda i: (i.key_name,),
         "reservation-id": lambda i: (i.reservation_id,),
         "client-token": lambda i: (i.client_token,),
+        "monitoring-state": lambda i: ("enabled" if i.monitoring else "disabled",),
         "launch-index": lambda i: (str(i.launch_index),),
         "availability-zone": lambda i: (i.interface.zone,),
         "vpc-id": attached(lambda i: i.interface.vpc_id),

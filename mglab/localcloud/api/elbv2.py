@@ -217,6 +217,7 @@ class Elbv2:
         """Take in what the data plane saw."""
         elbv2_targets.observe(self._state, observed.probes, lab_time_of)
         self._state.flows = {report.key: report for report in observed.flows}
+        elbv2_metrics.watch_peaks(self._state, self._state.now())
 
     def nodes(self, wall_seconds: Callable[[float], float]) -> tuple[Node, ...]:
         """Give the nodes that should be there, with who may be chosen behind each listener."""

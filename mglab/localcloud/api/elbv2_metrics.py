@@ -4,8 +4,9 @@ Dimension sets and units are aws-facts 4.1; ``L`` is the balancer, ``Z`` the zon
 flows is counted by the data plane and turned into differences here. Each node reports HealthyHostCount over the
 targets that it may choose from, so with cross-zone off the maximum over a group is its best zone's.
 
-Only what is truly known is published. ProcessedBytes counts payload both ways, without TCP/IP headers, which a
-relay never sees; packets, peaks and security-group drops are not counted here and so have no metric.
+Bytes and packets are those of the clients' side, both ways, headers included; packets have the health checks'
+among them, bytes have not. A node reports its own peaks, so a balancer's is its busiest node's. What a security
+group drops never reaches the data plane, so SecurityGroupBlockedFlowCount has no data.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import fields, replace
 
 from mglab.localcloud.api.elbv2_plane import members_of
 from mglab.localcloud.api.elbv2_state import LoadBalancer, State, TargetGroup, groups_of
-from mglab.localcloud.rules import routing
+from mglab.localcloud.rules import peaks, routing
 from mglab.localcloud.seam import FlowKey, FlowReport
 
 NAMESPACE = "AWS/NetworkELB"
@@ -28,11 +29,13 @@ Datum = tuple[str, str, dict[str, str], float, str]
 ALWAYS: dict[str, Callable[[FlowReport], int]] = {
     "ActiveFlowCount": lambda flow: flow.active_flows,
     "NewFlowCount": lambda flow: flow.new_flows,
-    "ProcessedBytes": lambda flow: flow.bytes_to_targets + flow.bytes_to_clients,
+    "ProcessedBytes": lambda flow: flow.processed_bytes,
+    "ProcessedPackets": lambda flow: flow.processed_packets + flow.health_check_packets,
     "TCP_Client_Reset_Count": lambda flow: flow.client_resets,
     "TCP_Target_Reset_Count": lambda flow: flow.target_resets,
     "TCP_ELB_Reset_Count": lambda flow: flow.balancer_resets,
     "RejectedFlowCount": lambda flow: flow.rejected_flows,
+    "PortAllocationErrorCount": lambda flow: flow.port_allocation_errors,
 }
 NON_ZERO: dict[str, Callable[[FlowReport], int]] = {
     "ActiveFlowCount_TCP": ALWAYS["ActiveFlowCount"],
@@ -41,6 +44,7 @@ NON_ZERO: dict[str, Callable[[FlowReport], int]] = {
     "RejectedFlowCount_TCP": ALWAYS["RejectedFlowCount"],
     "UnhealthyRoutingFlowCount": lambda flow: flow.fail_open_flows,
 }
+IN_BYTES = ("ProcessedBytes", "ProcessedBytes_TCP", "PeakBytesPerSecond")
 PER_TARGET_GROUP = ("ActiveFlowCount", "NewFlowCount", "ActiveFlowCount_TCP", "NewFlowCount_TCP")
 
 
@@ -52,13 +56,24 @@ def minute(state: State, now: float) -> list[Datum]:
     return [datum for balancer in active for datum in _of_balancer(state, balancer, passed)]
 
 
+def watch_peaks(state: State, now: float) -> None:
+    """Look at every node's totals, for the peaks of ten seconds."""
+    balancers = state.load_balancers.values()
+    totals = {(balancer.dimension, zone): (0, 0) for balancer in balancers for zone in balancer.places}
+    for (name, zone, _), flow in state.flows.items():
+        if (name, zone) in totals:
+            packets, bytes_ = totals[name, zone]
+            mine = flow.processed_packets + flow.health_check_packets
+            totals[name, zone] = (packets + mine, bytes_ + flow.processed_bytes)
+    state.peaks = {node: peaks.seen(state.peaks.get(node), now, *total) for node, total in totals.items()}
+
+
 def consumed_lcus(flow: FlowReport) -> float:
     """Give the capacity units of a minute: its busiest dimension counts."""
-    processed_bytes = flow.bytes_to_targets + flow.bytes_to_clients
     return max(
         flow.new_flows / MINUTE_S / LCU_NEW_FLOWS_PER_S,
         flow.active_flows / LCU_ACTIVE_FLOWS,
-        processed_bytes * 60 / LCU_BYTES_PER_HOUR,
+        flow.processed_bytes * 60 / LCU_BYTES_PER_HOUR,
     )
 
 
@@ -75,6 +90,7 @@ def _of_balancer(state: State, balancer: LoadBalancer, passed: dict[FlowKey, Flo
         to_group = _sum(name, (flow for key, flow in mine.items() if key[2] == group.arn))
         yield from _flow_data(to_group, {"TargetGroup": group.dimension}, *_per_target_group())
         yield from _host_counts(state, balancer, group)
+    yield from _peaks(state, balancer)
     yield from _zonal_health(state, balancer)
 
 
@@ -112,6 +128,19 @@ def _host_counts(state: State, balancer: LoadBalancer, group: TargetGroup) -> It
             yield _datum("UnHealthyHostCount", dimensions, states.count("unhealthy"))
 
 
+def _peaks(state: State, balancer: LoadBalancer) -> Iterator[Datum]:
+    """Let each node report how high its traffic rose, and begin its next minute."""
+    for zone in balancer.places:
+        peak = state.peaks.get((balancer.dimension, zone))
+        if peak is None:
+            continue
+        state.peaks[balancer.dimension, zone] = peaks.next_minute(peak)
+        for dimensions in ({}, {"AvailabilityZone": zone}):
+            whose = {**dimensions, "LoadBalancer": balancer.dimension}
+            yield _datum("PeakPacketsPerSecond", whose, peak.packets_per_s)
+            yield _datum("PeakBytesPerSecond", whose, peak.bytes_per_s)
+
+
 def _zonal_health(state: State, balancer: LoadBalancer) -> Iterator[Datum]:
     groups = [members_of(state, group, balancer) for group in groups_of(state, balancer)]
     healthy = routing.healthy_zones(groups, tuple(balancer.places))
@@ -121,7 +150,7 @@ def _zonal_health(state: State, balancer: LoadBalancer) -> Iterator[Datum]:
 
 
 def _datum(metric: str, dimensions: dict[str, str], value: float) -> Datum:
-    unit = "Bytes" if metric.startswith("ProcessedBytes") else "Count"
+    unit = "Bytes" if metric in IN_BYTES else "Count"
     return NAMESPACE, metric, dimensions, float(value), unit
 
 

@@ -85,6 +85,7 @@ def probes(
             timeout_s=wall_seconds(group.timeout_s),
             starts_at=wall_time_of(starts_at),
             verdict=_verdict(network, instance, port, place.interface.private_address, balancer),
+            load_balancer=balancer.dimension,
         )
         for group, balancer in _groups_in_use(state)
         for key, instance, starts_at in _probed(state, group)

@@ -16,6 +16,7 @@ from mglab.localcloud.api.compute import Compute, NodeInterface
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.knobs import Knobs
 from mglab.localcloud.rules import health
+from mglab.localcloud.rules.peaks import Peak
 from mglab.localcloud.seam import FlowKey, FlowReport
 
 CANONICAL_HOSTED_ZONE_ID = "Z26RNL4JYFTOTI"
@@ -140,6 +141,8 @@ class State:
     """What the data plane last said."""
     flows_at_minute: dict[FlowKey, FlowReport] = field(default_factory=dict)
     """What it had said at the last minute's datapoints."""
+    peaks: dict[tuple[str, str], Peak] = field(default_factory=dict)
+    """Load balancer's dimension value and zone: how high its node's traffic has risen in this minute."""
 
     def arn(self, path: str) -> str:
         """Give an ARN of this account."""

@@ -18,16 +18,16 @@ Left out: connections to a port that was never promised are refused by the host'
 from __future__ import annotations
 
 import secrets
-import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
 from mglab.localcloud.rules import flowhash
 from mglab.localcloud.seam import Candidate, FlowKey, FlowReport, Node, NodeListener
-from mglab.localcloud.wires.counts import FlowCounts
+from mglab.localcloud.wires.counts import FlowCounts, Traffic, TrafficBook
 from mglab.localcloud.wires.flow import Address, Destination
-from mglab.localcloud.wires.listener import saved_sequence
+from mglab.localcloud.wires.listener import sequence_of
 from mglab.localcloud.wires.relay import Entrance
 
 RandomBits = Callable[[int], int]
@@ -39,14 +39,16 @@ class Balancer:
     def __init__(self, random_bits: RandomBits = secrets.randbits) -> None:
         self._random_bits = random_bits
         self._counts: dict[FlowKey, FlowCounts] = {}
+        self.traffic: TrafficBook = {}
+        """What the instances exchanged with clients, through this balancer and through their own public ports."""
 
     def entrances(self, nodes: Iterable[Node]) -> tuple[Entrance, ...]:
         """Give every port that these nodes open or keep dark."""
         return tuple(entrance for node in nodes for entrance in self._entrances_of(node))
 
-    def reports(self) -> tuple[FlowReport, ...]:
-        """Give the counts of every listener that there ever was."""
-        return tuple(counts.report(key) for key, counts in self._counts.items())
+    def reports(self, health_check_packets: Mapping[FlowKey, int] = MappingProxyType({})) -> tuple[FlowReport, ...]:
+        """Give the counts of every listener that there ever was, with what its health checks took."""
+        return tuple(counts.report(key, health_check_packets.get(key, 0)) for key, counts in self._counts.items())
 
     def _entrances_of(self, node: Node) -> Iterable[Entrance]:
         listening = {listener.port for listener in node.listeners}
@@ -61,13 +63,15 @@ class Balancer:
         counts = self._counts.setdefault(key, FlowCounts())
         if not any(candidate.verdict == "open" for candidate in listener.candidates):
             return Entrance(node.address, listener.port)
+        for candidate in listener.candidates:
+            self.traffic.setdefault(candidate.target_id, Traffic())
         choose = partial(self._choose, node.address, in_order(listener), counts)
         return Entrance(node.address, listener.port, choose, listener.idle_timeout_s, counts)
 
     def _choose(
-        self, node_address: str, listener: NodeListener, counts: FlowCounts, client: socket.socket, address: Address
+        self, node_address: str, listener: NodeListener, counts: FlowCounts, syn: bytes, address: Address
     ) -> Destination | None:
-        sequence = saved_sequence(client)
+        sequence = sequence_of(syn)
         if sequence is None:
             sequence = self._random_bits(32)
         flow = flowhash.SixTuple(address[0], address[1], node_address, listener.port, sequence)
@@ -75,7 +79,8 @@ class Balancer:
         counts.fail_open_flows += listener.fail_open
         if candidate.verdict == "dropped" or candidate.address == address[0]:
             return None
-        return Destination(candidate.target_id, (candidate.address, candidate.port), counts)
+        to, traffic = (candidate.address, candidate.port), self.traffic[candidate.target_id]
+        return Destination(candidate.target_id, to, counts, traffic)
 
 
 def cut_off(nodes: Iterable[Node]) -> dict[Address, frozenset[tuple[str, int]]]:

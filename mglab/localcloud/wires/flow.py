@@ -23,24 +23,23 @@ import errno
 import fcntl
 import os
 import socket
-import struct
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
-from mglab.localcloud.wires.counts import FlowCounts
+from mglab.localcloud.wires.counts import FlowCounts, Traffic
 from mglab.localcloud.wires.loop import ERR, HUP, IN, OUT, Loop
+from mglab.localcloud.wires.packets import Meter, is_established, reset
 
 COPIED_FIRST = 256 * 1024
 CHUNK = 64 * 1024
 PIPE_SIZE = 256 * 1024
 SPLICE_FLAGS = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
-ESTABLISHED = 1
-"""The kernel's number of that state, the first byte of TCP_INFO."""
-LINGER_NOT = struct.pack("ii", 1, 0)
-NOBODYS_RESET = {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL}
+NO_PORT_LEFT = {errno.EADDRNOTAVAIL, errno.EADDRINUSE, errno.EAGAIN}
+"""What connect says when every port from which the target could be reached is taken."""
+NOBODYS_RESET = {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH} | NO_PORT_LEFT
 """Failures that no side caused by an RST: the balancer gives up."""
 
 Address = tuple[str, int]
@@ -54,17 +53,8 @@ class Destination:
     target_id: str
     address: Address
     counts: FlowCounts
-
-
-def reset(connection: socket.socket) -> None:
-    """Close with an RST instead of a FIN."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
-    connection.close()
-
-
-def is_established(connection: socket.socket) -> bool:
-    """Whether a connection's handshake is complete and neither end has closed it."""
-    return connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == ESTABLISHED
+    traffic: Traffic = field(default_factory=Traffic)
+    """The instance's own account."""
 
 
 class Side:
@@ -152,7 +142,7 @@ class Flow:
     """Relays between a client and its target until both are done, one resets, or the flow is forgotten."""
 
     __slots__ = ("_ended", "_loop", "client", "counts", "destination", "forgotten", "idle_timeout_s", "last_passed",
-                 "over", "target", "via")  # fmt: skip
+                 "meter", "over", "settled", "target", "via")  # fmt: skip
 
     def __init__(
         self,
@@ -163,6 +153,7 @@ class Flow:
         destination: Destination,
         idle_timeout_s: float,
         via: Address,
+        syn: int = 0,
         ended: Callable[[Flow], None],
     ) -> None:
         self._loop = loop
@@ -174,6 +165,10 @@ class Flow:
         self.last_passed = loop.now
         self.forgotten = False
         self.over = False
+        self.meter = Meter(client, destination.counts, destination.traffic, syn)
+        """Counts the packets of the client's side: on AWS the target's side has the very same."""
+        self.settled = True
+        """False when it is over but the client's last acknowledgement has not come: its meter is still open."""
         self.client = Side("client", client, connected=True)
         self.target = Side("target", target, connected=False)
         self.client.other, self.target.other = self.target, self.client
@@ -190,7 +185,13 @@ class Flow:
             self._watch(self.client)
             self._watch(self.target)
         else:
+            self.counts.port_allocation_errors += code in NO_PORT_LEFT
             self._broken(self.target, code)
+
+    def count_packets(self) -> None:
+        """Count what the client's side has carried since the last time."""
+        if self.client.fd >= 0:
+            self.meter.read(fin_read=self.client.finished)
 
     def is_idle(self, now: float) -> bool:
         """Whether nothing has passed for the idle time-out; bytes that wait for a slow reader are not idle."""
@@ -331,7 +332,9 @@ class Flow:
         side.watched = False
         side.fd = -1
         side.close_pipe()
-        if by_reset:
+        if side.role == "client":
+            self.settled = self.meter.close(fin_read=side.finished, by_reset=by_reset)
+        elif by_reset:
             reset(side.connection)
         else:
             side.connection.close()

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mglab.localcloud.seam import Front
-from mglab.localcloud.wires.counts import FlowCounts
+from mglab.localcloud.wires.counts import FlowCounts, Traffic, TrafficBook
 from mglab.localcloud.wires.flow import Address, Destination
 from mglab.localcloud.wires.relay import Choose, Entrance
 
@@ -29,10 +29,10 @@ _LISTEN = b"0A"
 _LOCAL, _STATE = 1, 3
 
 
-def entrances(fronts: Iterable[Front], listening: frozenset[Address]) -> tuple[Entrance, ...]:
-    """Give the ports that these fronts open or keep dark while so many services listen."""
+def entrances(fronts: Iterable[Front], listening: frozenset[Address], traffic: TrafficBook) -> tuple[Entrance, ...]:
+    """Give the ports that these fronts open or keep dark while so many services listen; they count in ``traffic``."""
     return tuple(
-        Entrance(front.address, front.port, _always(front) if front.verdict == "open" else None)
+        Entrance(front.address, front.port, _always(front, traffic) if front.verdict == "open" else None)
         for front in fronts
         if front.verdict == "dropped" or (front.target_address, front.port) in listening
     )
@@ -62,6 +62,7 @@ def _parsed(local: bytes) -> Address:
     return socket.inet_ntoa(int(address, 16).to_bytes(4, "little")), int(port, 16)
 
 
-def _always(front: Front) -> Choose:
-    destination = Destination(front.instance_id, (front.target_address, front.port), FlowCounts())
-    return lambda client, address: destination
+def _always(front: Front, book: TrafficBook) -> Choose:
+    traffic = book.setdefault(front.instance_id, Traffic())
+    destination = Destination(front.instance_id, (front.target_address, front.port), FlowCounts(), traffic)
+    return lambda syn, address: destination

@@ -78,13 +78,12 @@ class Listener:
             self._plug = None
 
 
-def saved_sequence(client: socket.socket) -> int | None:
-    """Read the sequence number of the SYN that opened an accepted connection; None where the kernel kept none."""
+def saved_syn(client: socket.socket) -> bytes:
+    """Read, once, the headers of the SYN that opened an accepted connection; none where the kernel kept none."""
     try:
-        headers = client.getsockopt(socket.IPPROTO_TCP, TCP_SAVED_SYN, _LONGEST_HEADERS)
+        return client.getsockopt(socket.IPPROTO_TCP, TCP_SAVED_SYN, _LONGEST_HEADERS)
     except OSError:
-        return None
-    return sequence_of(headers)
+        return b""
 
 
 def sequence_of(headers: bytes) -> int | None:

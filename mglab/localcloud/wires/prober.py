@@ -8,6 +8,10 @@ Each check has its own beat, which starts at its own moment. It is never in flig
 short accept queue would be hurt by its own health checks. When an answer takes longer than the interval, the
 beats in between are skipped.
 
+Checks are traffic too (aws-facts 4.1: ProcessedPackets has them, ProcessedBytes has not). A connection that has
+been checked is half-closed and kept until its target has closed it as well, for a wall second at most, so that
+its last packets are counted with the others.
+
 Times here are wall seconds, already scaled by the control plane. A live service cannot be asked to answer in
 scaled time, so a check that really waits on a socket waits for at least one wall second. Where the rules
 already know that nobody will answer (``dropped``) no socket is opened and the check fails when its time-out
@@ -21,14 +25,19 @@ import math
 import socket
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from mglab.localcloud.seam import Probe, ProbeKey, ProbeReport
+from mglab.localcloud.seam import FlowKey, Probe, ProbeKey, ProbeReport
+from mglab.localcloud.wires.counts import Traffic, TrafficBook
 from mglab.localcloud.wires.dial import socket_from
 from mglab.localcloud.wires.loop import OUT, Loop, Timer
+from mglab.localcloud.wires.packets import CLOSE_WAIT, CLOSED, ESTABLISHED, by_connecting, told_of
 
 LEAST_WAIT_S = 1.0
+PARTED_S, LOOK_S = 1.0, 0.05
+"""How long, and how often, a target is looked at that has not closed its end of a check yet."""
 REFUSED, TIMED_OUT = "refused", "timed out"
 
 
@@ -53,6 +62,11 @@ class Prober:
         self._wall = wall
         self._beats: dict[ProbeKey, Beat] = {}
         self._trouble = ""
+        self._parting: set[socket.socket] = set()
+        self.packets: dict[FlowKey, int] = {}
+        """What the checks took, by load balancer, zone and target group; never falls."""
+        self.traffic: TrafficBook = {}
+        """What the checks exchanged with each instance."""
 
     def apply(self, probes: Iterable[Probe]) -> None:
         """Make these checks and no others; one that was absent begins anew, without a past."""
@@ -61,7 +75,7 @@ class Prober:
 
     def stop(self) -> None:
         """Make no more checks."""
-        self._loop.call(lambda: self._apply({}))
+        self._loop.call(self._stop)
 
     def reports(self) -> tuple[ProbeReport, ...]:
         """Give the run of outcomes of every check that has had one."""
@@ -80,6 +94,12 @@ class Prober:
                 self._beats[key] = self._new(probe)
             elif beat.probe != probe:
                 self._change(beat, probe)
+
+    def _stop(self) -> None:
+        self._apply({})
+        for connection in self._parting:
+            connection.close()
+        self._parting.clear()
 
     def _new(self, probe: Probe) -> Beat:
         beat = Beat(probe, max(probe.starts_at, self._wall()), Timer(lambda: None), ProbeReport(probe.key, False, 0, 0))
@@ -146,8 +166,36 @@ class Prober:
         beat.in_flight = False
         if beat.connection is not None:
             self._loop.discard(beat.connection.fileno())
-            beat.connection.close()
+            self._part(beat.probe, beat.connection)
             beat.connection = None
+
+    def _part(self, probe: Probe, connection: socket.socket) -> None:
+        """Close a check's connection, and count it when the target has closed its end."""
+        if told_of(connection)[0] not in (ESTABLISHED, CLOSE_WAIT):
+            self._count(probe, connection)
+            return
+        with suppress(OSError):  # reset by its target this very moment
+            connection.shutdown(socket.SHUT_WR)
+        self._parting.add(connection)
+        self._loop.later(LOOK_S, partial(self._look, probe, connection, self._loop.now + PARTED_S))
+
+    def _look(self, probe: Probe, connection: socket.socket, until: float) -> None:
+        if connection not in self._parting:
+            return
+        if told_of(connection)[0] != CLOSED and self._loop.now < until:
+            self._loop.later(LOOK_S, partial(self._look, probe, connection, until))
+            return
+        self._parting.discard(connection)
+        self._count(probe, connection)
+
+    def _count(self, probe: Probe, connection: socket.socket) -> None:
+        """Count what a check's connection carried, for the load balancer and for the instance, and close it."""
+        packets_in, bytes_in, packets_out, bytes_out = by_connecting(told_of(connection))
+        connection.close()
+        whose = (probe.load_balancer, probe.zone, probe.target_group_arn)
+        self.packets[whose] = self.packets.get(whose, 0) + packets_in + packets_out
+        instance = self.traffic.setdefault(probe.target_id, Traffic())
+        instance.add(packets_out, bytes_out, packets_in, bytes_in)
 
 
 def next_beat(due: float, interval_s: float, now: float) -> float:

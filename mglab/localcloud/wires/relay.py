@@ -15,12 +15,16 @@ host's kernel has already completed the handshake, so the client sees a connecti
 let go when the client gives up, or reset after 75 wall seconds. An entrance of which it is known that nobody
 behind it answers should be dark instead: then the connect itself times out.
 
+A sweep, ten times a second, forgets idle flows and counts the packets of living ones. A flow that is over while
+its client has not acknowledged everything is settled by the same sweep, when that has come.
+
 Out of descriptors, the relay leaves new clients in the kernel's queue and looks again a little later.
 """
 
 from __future__ import annotations
 
 import errno
+import math
 import socket
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,20 +32,24 @@ from functools import partial
 
 from mglab.localcloud.wires.counts import FlowCounts
 from mglab.localcloud.wires.dial import socket_from
-from mglab.localcloud.wires.flow import Address, Destination, Flow, reset
-from mglab.localcloud.wires.listener import Listener
+from mglab.localcloud.wires.flow import Address, Destination, Flow
+from mglab.localcloud.wires.listener import Listener, saved_syn
 from mglab.localcloud.wires.loop import ERR, IN, RDHUP, Loop, Timer
+from mglab.localcloud.wires.packets import Meter
 
 ACCEPTED_AT_ONCE = 64
 HELD_S = 75.0
 """About as long as a client's kernel would have gone on sending SYNs."""
 SHORTAGE_PAUSE_S = 0.2
-SWEEP_S = 0.25
+SWEEP_S = 0.1
+"""Six lab seconds at rate 60: less than the ten over which peaks are taken."""
+SETTLED_S = 75.0
+"""How long a client's last acknowledgement is waited for, which a slow reader may owe us for long."""
 SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
-Choose = Callable[[socket.socket, Address], Destination | None]
-"""(the accepted client, its address) -> where it goes; None: hold it, unanswered."""
+Choose = Callable[[bytes, Address], Destination | None]
+"""(the headers of the client's SYN, its address) -> where it goes; None: hold it, unanswered."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Entrance:
 class Held:
     """A client whose packets nobody answers."""
 
-    connection: socket.socket
+    meter: Meter
     counts: FlowCounts
     timer: Timer
 
@@ -76,6 +84,8 @@ class Relay:
         self._watched: set[Address] = set()
         self._unbound: dict[Address, str] = {}
         self._flows: set[Flow] = set()
+        self._settling: list[tuple[Meter, float]] = []
+        """Connections that are closed but for the last acknowledgement, and until when it is waited for."""
         self._held: dict[int, Held] = {}
         self._sweeper: Timer | None = None
         self._pause: Timer | None = None
@@ -177,44 +187,69 @@ class Relay:
                 return
 
     def _admit(self, entrance: Entrance, client: socket.socket, address: Address) -> None:
-        destination = entrance.choose(client, address) if entrance.choose else None
+        syn = saved_syn(client)
+        destination = entrance.choose(syn, address) if entrance.choose else None
         if destination is None:
-            self._hold(client, entrance.counts)
+            self._hold(client, entrance.counts, len(syn))
         else:
-            self._relay(entrance, client, address, destination)
+            self._relay(entrance, client, address, destination, len(syn))
 
-    def _relay(self, entrance: Entrance, client: socket.socket, address: Address, destination: Destination) -> None:
+    def _relay(
+        self, entrance: Entrance, client: socket.socket, address: Address, destination: Destination, syn: int
+    ) -> None:
         try:
             target = socket_from(address[0])
         except OSError:
             destination.counts.rejected_flows += 1
-            reset(client)
+            Meter(client, destination.counts, None, syn).close(fin_read=False, by_reset=True)
             self._rest()
             return
         flow = Flow(
             self._loop, client, target, destination=destination, idle_timeout_s=entrance.idle_timeout_s,
-            via=(entrance.address, entrance.port), ended=self._flows.discard,
+            via=(entrance.address, entrance.port), syn=syn, ended=self._ended,
         )  # fmt: skip
         self._flows.add(flow)
         flow.dial()
         self._keep_sweeping()
 
+    def _ended(self, flow: Flow) -> None:
+        self._flows.discard(flow)
+        if not flow.settled:
+            self._settling.append((flow.meter, self._loop.now + SETTLED_S))
+
     def _keep_sweeping(self) -> None:
-        if self._sweeper is None and self._flows:
+        if self._sweeper is None and (self._flows or self._settling or self._held):
             self._sweeper = self._loop.later(SWEEP_S, self._sweep)
 
     def _sweep(self) -> None:
-        for flow in [flow for flow in self._flows if flow.is_idle(self._loop.now)]:
+        now = self._loop.now
+        for flow in [flow for flow in self._flows if flow.is_idle(now)]:
             flow.forget()
+        for flow in self._flows:
+            if flow.meter.moving or now - flow.last_passed < 2 * SWEEP_S:
+                flow.count_packets()
+        for held in self._held.values():
+            held.meter.read(fin_read=False)
+        self._settle(now)
         self._sweeper = None
         self._keep_sweeping()
 
-    def _hold(self, client: socket.socket, counts: FlowCounts) -> None:
+    def _settle(self, now: float) -> None:
+        """Close what has had its last acknowledgement, or waited for it long enough."""
+        waiting = [one for one in self._settling if not one[0].close(fin_read=True, by_reset=False)]
+        for meter, until in waiting:
+            if now >= until:
+                meter.connection.close()
+        self._settling = [(meter, until) for meter, until in waiting if now < until]
+
+    def _hold(self, client: socket.socket, counts: FlowCounts, syn: int) -> None:
         counts.new_flows += 1
         counts.active_flows += 1
         fd = client.fileno()
-        self._held[fd] = Held(client, counts, self._loop.later(self._held_s, partial(self._let_go, fd)))
+        timer = self._loop.later(self._held_s, partial(self._let_go, fd))
+        self._held[fd] = Held(Meter(client, counts, None, syn), counts, timer)
         self._loop.watch(fd, RDHUP, partial(self._given_up, fd))
+        self._keep_sweeping()
 
     def _given_up(self, fd: int, events: int) -> None:
         if events & (RDHUP | ERR):
@@ -225,7 +260,7 @@ class Relay:
         held.timer.cancel()
         held.counts.active_flows -= 1
         self._loop.unwatch(fd)
-        reset(held.connection)
+        held.meter.close(fin_read=False, by_reset=True)
 
     def _rest(self) -> None:
         """Leave clients in the kernel's queue for a moment: there is no descriptor left to accept them with."""
@@ -240,7 +275,7 @@ class Relay:
     def _cut(self, applies: Callable[[str], bool]) -> None:
         for flow in [flow for flow in self._flows if applies(flow.via[0])]:
             flow.cut()
-        for fd in [fd for fd, held in self._held.items() if applies(held.connection.getsockname()[0])]:
+        for fd in [fd for fd, held in self._held.items() if applies(held.meter.connection.getsockname()[0])]:
             self._let_go(fd)
 
     def _forget(self, doomed: Mapping[Address, Collection[tuple[str, int]]]) -> None:
@@ -251,6 +286,7 @@ class Relay:
     def _stop(self) -> None:
         self._apply({})
         self._cut(lambda address: True)
+        self._settle(math.inf)
 
 
 def _unbound_line(port: int, why: str, addresses: list[str]) -> str:
