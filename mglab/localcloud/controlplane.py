@@ -25,6 +25,7 @@ from mglab.localcloud.api.elbv2 import Elbv2
 from mglab.localcloud.api.moto_room import ACCOUNT, REGION
 from mglab.localcloud.api.sts import Sts
 from mglab.localcloud.processor import BASIC_MINUTES, Processor, window_ended
+from mglab.localcloud.rules.reach import SSH_PORT
 from mglab.localcloud.seam import Desired, Observed
 
 BASE_IMAGE_ID = "ami-0a2023c1d2e3f4051"
@@ -58,10 +59,12 @@ class ControlPlane:
         }
 
 
-def create(clock: Clock, plan: AddressPlan, directory: Path, seed: int) -> ControlPlane:
+def create(
+    clock: Clock, plan: AddressPlan, directory: Path, seed: int, ssh_port: int = SSH_PORT
+) -> ControlPlane:
     """Make an account with a default VPC, two images and nothing else in it."""
     chance = random.Random(seed)
-    ec2 = Ec2(clock.time, plan, chance, directory, BASE_IMAGE_ID, PROJECT2_IMAGE_ID)
+    ec2 = Ec2(clock.time, plan, chance, directory, BASE_IMAGE_ID, PROJECT2_IMAGE_ID, ssh_port)
     cloudwatch = CloudWatch(clock.time, ACCOUNT, REGION)
     elbv2 = Elbv2(ec2, clock.time, ACCOUNT, REGION, chance)
     autoscaling = AutoScaling(ec2, elbv2, cloudwatch, clock.time, ACCOUNT, REGION, chance)
