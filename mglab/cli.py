@@ -126,6 +126,9 @@ def grammar() -> tuple[Parser, dict[str, Parser]]:
     cloud.add_argument("--name", default="", help="which cloud (default: MGLAB_CLOUD, else 'default')")
     cloud.add_argument("--rate", type=_rate, default=60.0, help="lab seconds per second (default: 60)")
     _knobs(cloud)
+    ssh = _about(command("ssh", ssh_, "open a shell on an instance of a run, or run one command there", SSH_HELP))
+    ssh.add_argument("instance", metavar="NAME|INSTANCE_ID", help="which instance")
+    ssh.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run (default: a shell)")
     _json(_about(command("doctor", doctor, "look whether this machine and account are ready")))
     return parser, made.choices
 
@@ -196,6 +199,12 @@ Everything else goes to pytest:
   mglab test --all                also the slow ones: the whole run at rates 20 and 60 must go alike
   mglab test tests/pure -k cost   only some"""
 PDF_HELP = "Needs no cloud: it reads the notebooks, the evidence, your commentary/ and your screenshots/."
+SSH_HELP = """\
+As ec2-user with the run's key pair, on either backend. The command's output and exit code are passed on.
+Options come before the instance:
+
+  mglab ssh MusicGuru             a shell
+  mglab ssh --run x i-0abc... 'sudo pkill -f MusicGuruServer.py'"""
 CLOUD_HELP = """\
   mglab cloud up                  start the cloud that notebooks and commands share
   mglab cloud knobs               list what the model takes for granted: delays, thresholds, shares
@@ -417,6 +426,16 @@ def _list_knobs(knobs: list[dict[str, Any]], *, as_json: bool) -> int:
     _print_table(knobs, "")
     print("the sources are rows of the facts about AWS that the model was written from; none is a promise of AWS")
     return 0
+
+
+def ssh_(options: argparse.Namespace) -> int:
+    """Open a shell on an instance, or run a command there; gives the command's exit code."""
+    from mglab.workbook import runs, terminal
+
+    folder = runs.meant(options.run)
+    lab = _connected(folder, _backend(runs.backend_of(folder, options.backend)))
+    words = options.words[1:] if options.words[:1] == ["--"] else options.words
+    return terminal.converse(lab, terminal.find(lab, options.instance), " ".join(words))
 
 
 def doctor(options: argparse.Namespace) -> int:

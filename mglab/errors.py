@@ -10,6 +10,7 @@
     |-- WaitTimedOut                      a state did not come in its time; resumable
     |-- CheckFailed                       what a step should have left is not there
     |-- ServiceUnreachable                a client could not talk to the service
+    |-- LoginRefused                      an instance's SSH server was reached and does not let us in
     |-- NotebookFailed                    a cell raised; the partial notebook is kept
     |-- OutputsUnwritable                 outputs/ is read-only or the disk is full
     `-- TeardownIncomplete       exit 3   something is left that costs money; it is named
@@ -86,6 +87,10 @@ class CheckFailed(LabError):
 
 class ServiceUnreachable(LabError):
     """A client could not get an answer from the service."""
+
+
+class LoginRefused(LabError):
+    """An instance's SSH server does not accept the key, or shows another host key than before."""
 
 
 class NotebookFailed(LabError):

@@ -78,6 +78,8 @@ class Lab:
     """Where private keys are kept: the user's alone, outside outputs."""
     resolver: str = ""
     """The local cloud's name server (a Unix socket); empty on AWS."""
+    ssh_port: int = 22
+    """Where instances serve SSH: 22, or what stands for it where the local cloud may not have that port."""
     client_environment: Mapping[str, str] = field(default_factory=dict)
     """What a client program needs in its environment to find the cloud's names."""
 
@@ -125,6 +127,7 @@ def _connect_local(run: str, config: Config, environ: Mapping[str, str]) -> Lab:
         region=cloud["region"],
         keys_folder=state_home(environ) / "keys" / f"local-{directory.name}",
         resolver=cloud.get("resolver") or "",
+        ssh_port=int(cloud.get("ssh_port") or 22),
         client_environment=dict(cloud.get("client_environment") or {}),
         **clients,
     )

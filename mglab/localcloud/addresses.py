@@ -11,8 +11,11 @@ import socket
 from dataclasses import dataclass
 
 from mglab.errors import CloudUnavailable
+from mglab.localcloud.rules.reach import SSH_PORT
 
 FIRST_SLOT, LAST_SLOT = 64, 250
+HIGH_SSH_PORT = 10022
+"""Stands for port 22 where this user may not have it."""
 HOSTS_PER_BLOCK = 250
 
 
@@ -51,3 +54,18 @@ def claim() -> tuple[AddressPlan, socket.socket]:
             continue
         return AddressPlan(slot), held
     raise CloudUnavailable("every loopback slot of this host is taken", hint="stop a cloud: mglab cloud down NAME")
+
+
+def ssh_port(plan: AddressPlan) -> int:
+    """Say at which port of its addresses a cloud can serve SSH: 22, or a high one that stands for it.
+
+    An ordinary user may not bind 22, and nobody may where the host's own SSH server has every address.
+    """
+    with socket.socket() as attempt:
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            attempt.bind((plan.public(0), SSH_PORT))
+            attempt.listen(1)
+        except OSError:
+            return HIGH_SSH_PORT
+    return SSH_PORT

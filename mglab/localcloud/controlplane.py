@@ -27,6 +27,7 @@ from mglab.localcloud.api.sts import Sts
 from mglab.localcloud.instance_metrics import InstanceMetrics
 from mglab.localcloud.knobs import Knobs
 from mglab.localcloud.processor import BASIC_MINUTES, Datum, Processor, data_of, window_ended
+from mglab.localcloud.rules.reach import SSH_PORT
 from mglab.localcloud.seam import Desired, Observed
 
 BASE_IMAGE_ID = "ami-0a2023c1d2e3f4051"
@@ -63,10 +64,12 @@ class ControlPlane:
         }
 
 
-def create(clock: Clock, plan: AddressPlan, directory: Path, seed: int, knobs: Knobs) -> ControlPlane:
+def create(
+    clock: Clock, plan: AddressPlan, directory: Path, seed: int, knobs: Knobs, ssh_port: int = SSH_PORT
+) -> ControlPlane:
     """Make an account with a default VPC, two images and nothing else in it."""
     chance = random.Random(seed)
-    ec2 = Ec2(clock.time, plan, chance, directory, BASE_IMAGE_ID, PROJECT2_IMAGE_ID, knobs)
+    ec2 = Ec2(clock.time, plan, chance, directory, BASE_IMAGE_ID, PROJECT2_IMAGE_ID, knobs, ssh_port)
     cloudwatch = CloudWatch(clock.time, ACCOUNT, REGION, publication_delay_s=knobs.publication_delay_s)
     elbv2 = Elbv2(ec2, clock.time, ACCOUNT, REGION, chance, knobs=knobs)
     autoscaling = AutoScaling(ec2, elbv2, cloudwatch, clock.time, ACCOUNT, REGION, chance, knobs=knobs)

@@ -61,6 +61,7 @@ class Place:
     plan: addresses.AddressPlan
     slot: socket.socket
     resolver: Path
+    ssh_port: int
 
 
 @dataclass
@@ -79,7 +80,7 @@ def serve(options: Options) -> None:
     plan, slot = addresses.claim()
     sockets = Path(tempfile.mkdtemp(prefix="mglab-"))
     try:
-        _serve(options, Place(plan, slot, sockets / "resolver"), stopping)
+        _serve(options, Place(plan, slot, sockets / "resolver", addresses.ssh_port(plan)), stopping)
     finally:
         statefile.remove(options.directory)
         shutil.rmtree(sockets, ignore_errors=True)
@@ -88,7 +89,7 @@ def serve(options: Options) -> None:
 def _serve(options: Options, place: Place, stopping: threading.Event) -> None:
     clock = starting_now(options.rate)
     _fresh_trees(options)
-    cloud = create(clock, place.plan, options.directory, options.seed, options.knobs)
+    cloud = create(clock, place.plan, options.directory, options.seed, options.knobs, place.ssh_port)
     activity = Activity()
     keys = Credentials(access_key_id="AKIA" + secrets.token_hex(8).upper(), secret_access_key=secrets.token_hex(20))
     verifier = Verifier(keys, moto_room.REGION, time.time)
@@ -97,7 +98,7 @@ def _serve(options: Options, place: Place, stopping: threading.Event) -> None:
     data_plane = link.start(options.directory, place.resolver, place.slot.fileno())
     try:
         _first_tick(cloud, data_plane)
-        statefile.write(options.directory, _state(options, clock, endpoint.endpoint, keys, place.resolver))
+        statefile.write(options.directory, _state(options, clock, endpoint.endpoint, keys, place))
         log.info("cloud %s serves at %s, process %d", options.name, endpoint.endpoint, os.getpid())
         _run(cloud, data_plane, stopping, activity, options.idle_stop_s)
     finally:
@@ -162,7 +163,7 @@ def _discard(folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _state(options: Options, clock: Clock, endpoint: str, keys: Credentials, resolver: Path) -> dict[str, Any]:
+def _state(options: Options, clock: Clock, endpoint: str, keys: Credentials, place: Place) -> dict[str, Any]:
     return {
         "name": options.name,
         "pid": os.getpid(),
@@ -176,8 +177,9 @@ def _state(options: Options, clock: Clock, endpoint: str, keys: Credentials, res
         "knobs": options.knobs.changed,
         "wall_epoch": clock.wall_epoch,
         "lab_epoch": clock.lab_epoch,
-        "resolver": str(resolver),
-        "client_environment": {"PYTHONPATH": str(SHIM), "MGLAB_RESOLVER": str(resolver)},
+        "resolver": str(place.resolver),
+        "client_environment": {"PYTHONPATH": str(SHIM), "MGLAB_RESOLVER": str(place.resolver)},
+        "ssh_port": place.ssh_port,
         "log": str(options.directory / "log"),
     }
 

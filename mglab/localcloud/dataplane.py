@@ -7,8 +7,8 @@ snapshots (``seam.Desired``), makes it so, and answers with whole snapshots of w
     python -m mglab.localcloud.dataplane --fd N --directory DIR --resolver SOCKET
 
 Threads: this one receives snapshots and, some twenty times a second, lets the machines take a step; the
-relay, the prober and the resolver have one each; one more sends, so that a control plane that is busy never
-keeps this one from receiving.
+relay, the prober, the resolver and the SSH servers have one each; one more sends, so that a control plane that
+is busy never keeps this one from receiving.
 
 It lives exactly as long as the other end of its connection. End of file there, or SIGTERM, and it kills every
 machine and exits. The death signal of its parent is a second belt; it also comes when the parent's *thread*
@@ -27,11 +27,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mglab.localcloud.seam import Desired, Front, ImageSpec, MachineReport, MachineSpec, Node, Observed
 from mglab.localcloud.wires import fronts
@@ -42,6 +42,9 @@ from mglab.localcloud.wires.flow import Address
 from mglab.localcloud.wires.loop import Loop
 from mglab.localcloud.wires.prober import Prober
 from mglab.localcloud.wires.relay import Relay
+
+if TYPE_CHECKING:
+    from mglab.localcloud.wires.sshd import Host, Sshd  # loads asyncio, which a cloud without instances has no use for
 
 TICK_S = 0.05
 RETRY_S = 2.0
@@ -62,6 +65,12 @@ class Machines(Protocol):
 
     def report(self) -> tuple[tuple[MachineReport, ...], tuple[str, ...], tuple[str, ...]]:
         """Give the machines, the complete images' ids, and troubles."""
+
+    def root(self, instance_id: str) -> Path:
+        """Say where an instance's file tree lies."""
+
+    def start_session(self, instance_id: str, request: bytes, descriptors: Sequence[int]) -> None:
+        """Start a program in an instance for somebody who logs in; raises OSError."""
 
     def close(self) -> None:
         """Kill every machine."""
@@ -135,6 +144,7 @@ class DataPlane:
         self._relay = Relay(self._loops["relay"])
         self._prober = Prober(self._loops["prober"])
         self._balancer = Balancer()
+        self._sshd: Sshd | None = None
         self._sender = Sender(connection)
         self._desired = Desired()
         self._ports = Ports()
@@ -156,7 +166,9 @@ class DataPlane:
             loop.check()
         self._machines.tick()
         self._open_ports()
-        self._sender.send(self._observe())
+        observed = self._observe()
+        self._serve_ssh(observed.machines)
+        self._sender.send(observed)
         return not self._ending
 
     def end(self) -> None:
@@ -165,6 +177,8 @@ class DataPlane:
 
     def stop(self) -> None:
         """Kill every machine, close every port, end the threads."""
+        if self._sshd is not None:
+            self._sshd.stop()
         self._machines.close()
         self._resolver.stop()
         self._prober.stop()
@@ -193,6 +207,24 @@ class DataPlane:
         self._prober.apply(desired.probes)
         self._resolver.apply(desired.names, desired.private_addresses)
 
+    def _serve_ssh(self, machines: tuple[MachineReport, ...]) -> None:
+        """Give every instance that is on its SSH server; the first of a cloud loads and starts them."""
+        specs = {spec.instance_id: spec for spec in self._desired.machines}
+        on = {one.instance_id: one.boots for one in machines if one.power == "on" and one.instance_id in specs}
+        if self._sshd is None:
+            if not on:
+                return
+            from mglab.localcloud.wires.sshd import Sshd
+
+            self._sshd = Sshd(self._machines.start_session)
+        self._sshd.apply(self._host(specs[instance_id], boots) for instance_id, boots in on.items())
+
+    def _host(self, spec: MachineSpec, boots: int) -> Host:
+        from mglab.localcloud.wires.sshd import Host
+
+        root = self._machines.root(spec.instance_id)
+        return Host(spec.instance_id, boots, spec.loopback_address, spec.ssh_port, spec.private_address, root)
+
     def _open_ports(self) -> None:
         """Give the relay its table when it has changed, or when ports are still to be bound."""
         desired = self._desired
@@ -216,8 +248,12 @@ class DataPlane:
             probes=self._prober.reports(),
             flows=self._balancer.reports(self._prober.packets),
             traffic=traffic_reports(self._balancer.traffic, self._prober.traffic),
-            troubles=(*troubles, *self._relay.troubles(), *self._prober.troubles()),
+            troubles=(*troubles, *self._relay.troubles(), *self._prober.troubles(), *self._ssh_troubles()),
         )
+
+
+    def _ssh_troubles(self) -> tuple[str, ...]:
+        return self._sshd.troubles() if self._sshd is not None else ()
 
 
 def run(plane: DataPlane) -> None:

@@ -38,6 +38,10 @@ class MachineSpec:
     """E.g. ip-192-168-0-57."""
     user_data: bytes = b""
     """Raw (possibly gzip) user-data, already base64-decoded."""
+    public_key: str = ""
+    """The public half of its key pair, in OpenSSH's form; empty: launched without one, nobody gets in."""
+    ssh_port: int = 22
+    """Where its SSH server listens at the loopback address: 22, or what stands for it on this host."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from mglab.steps import instances, probing, templates
 from mglab.steps.ensure import Records
 from mglab.steps.instances import Instance
 from mglab.steps.network import Subnet
-from mglab.steps.security import SSH_PORT
 from mglab.steps.templates import LaunchTemplate
 from mglab.study.client import ask, run_client
 from mglab.study.kept import once
@@ -27,7 +26,7 @@ class Reached:
     private_address: str = field(metadata=column("Private IPv4", "address"))
     responder: str | None = field(metadata=column("Answered as", "address"))
     total_ms: float = field(metadata=column("Took (ms)", "number"))
-    ssh: str = field(metadata=column("Port 22"))
+    ssh: str = field(metadata=column("SSH"))
 
 
 @dataclass(frozen=True)
@@ -68,5 +67,5 @@ def _reach(lab: Lab, instance: Instance) -> Reached:
         private_address=instance.private_address,
         responder=sample.responder or sample.failure,
         total_ms=sample.total_ms,
-        ssh=probing.telnet(lab, instance.public_address, SSH_PORT).outcome,
+        ssh=probing.telnet(lab, instance.public_address, lab.ssh_port).outcome,
     )

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -35,7 +35,9 @@ from tests.local.wirekit import Echo, address, connect, eventually
 
 ROOT = Path(__file__).parents[2]
 PORT = 21800
-MACHINE = MachineSpec("i-a", "ami-1", "on", 1, "vpc-1", "192.168.0.57", "127.64.0.12", "ip-192-168-0-57")
+MACHINE = MachineSpec(
+    "i-a", "ami-1", "on", 1, "vpc-1", "192.168.0.57", "127.64.0.12", "ip-192-168-0-57", ssh_port=PORT + 22
+)
 
 
 class FakeMachines:
@@ -53,6 +55,12 @@ class FakeMachines:
 
     def report(self) -> tuple[tuple[MachineReport, ...], tuple[str, ...], tuple[str, ...]]:
         return tuple(MachineReport(m.instance_id, m.power, m.boots, 0, 1) for m in self.machines), ("ami-1",), ()
+
+    def root(self, instance_id: str) -> Path:
+        return Path("/nowhere") / instance_id
+
+    def start_session(self, instance_id: str, request: bytes, descriptors: Sequence[int]) -> None:
+        raise AssertionError("nobody logs in here")
 
     def close(self) -> None:
         self.closed = True

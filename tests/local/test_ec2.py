@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
+from mglab.localcloud.addresses import HIGH_SSH_PORT
 from mglab.localcloud.api.compute import LaunchRequest
 from mglab.localcloud.api.faults import ApiError
 from tests.local.front import BASE_IMAGE, LAB_EPOCH, PROJECT2_IMAGE, Front, open_front
@@ -487,3 +488,24 @@ def test_fronts_follow_the_rules_and_the_processes(front: Front, ec2: Any, lab: 
     assert verdicts()[5000] == "dropped"
     ec2.delete_route(RouteTableId=lab.table, DestinationCidrBlock=ANY)
     assert verdicts()[22] == "dropped"
+
+
+def test_the_rule_for_22_speaks_for_the_port_that_stands_for_it(
+    front: Front, ec2: Any, lab: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ordinary user may not have port 22; a rule for the number that stands for it opens nothing."""
+    monkeypatch.setattr(front.ec2, "_ssh_port", HIGH_SSH_PORT)
+    instance_id = run(ec2, lab, KeyName="myGuruKeys")
+    front.advance(60)
+
+    def verdicts() -> list[tuple[int, str]]:
+        found = [f for f in front.ec2.fronts(()) if f.instance_id == instance_id]
+        return [(f.port, f.verdict) for f in found if f.port in (22, HIGH_SSH_PORT)]
+
+    assert verdicts() == [(HIGH_SSH_PORT, "open")]
+    assert machine(front, instance_id).ssh_port == HIGH_SSH_PORT
+    assert machine(front, instance_id).public_key.startswith("ssh-rsa ")
+    rule = {"GroupId": lab.group, "IpProtocol": "tcp", "CidrIp": ANY}
+    ec2.revoke_security_group_ingress(**rule, FromPort=22, ToPort=22)
+    ec2.authorize_security_group_ingress(**rule, FromPort=HIGH_SSH_PORT, ToPort=HIGH_SSH_PORT)
+    assert verdicts() == [(HIGH_SSH_PORT, "dropped")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -206,6 +208,46 @@ def test_killing_an_init_leaves_nothing_behind(driver: ProcessDriver, block: int
     until(lambda: driver.exit_status(machine.instance_id) == -signal.SIGKILL, "it is seen")
     driver.halt(machine.instance_id)
     assert left_of(token) == []
+
+
+def test_what_somebody_who_logs_in_starts_belongs_to_the_instance(driver: ProcessDriver, block: int) -> None:
+    machine = spec(105, block)
+    booted(driver, machine)
+    before = driver.measure()[machine.instance_id].cpu_ns
+    assert logged_in(driver, machine, "python3 -c 'sum(range(3_000_000))'; exit 9") == b"9"
+    assert driver.measure()[machine.instance_id].cpu_ns > before + 20_000_000, "its CPU time counts"
+    assert logged_in(driver, machine, "kill -KILL $$") == b"-9"
+    assert logged_in(driver, machine, "setsid sleep 604 >/dev/null 2>&1 &") == b"0"
+    driver.halt(machine.instance_id)
+    assert left_of(driver.cloud.token_of(machine.instance_id)) == []
+    with pytest.raises(OSError, match="is not running"):
+        driver.start_session(machine.instance_id, b"{}", ())
+
+
+def logged_in(driver: ProcessDriver, machine: MachineSpec, command: str) -> bytes:
+    """Run a command as the SSH server would; give the exit status that its init tells."""
+    asked = {"user": "ec2-user", "command": command, "on_terminal": False, "variables": {}}
+    status, told = os.pipe()
+    with open(os.devnull, "r+b") as nothing, os.fdopen(status, "rb") as answer:
+        streams = [nothing.fileno()] * 3
+        driver.start_session(machine.instance_id, json.dumps(asked).encode(), [*streams, told])
+        os.close(told)
+        return answer.read()
+
+
+def test_each_instance_has_a_host_key_of_its_own_for_life(driver: ProcessDriver, block: int) -> None:
+    old, new = spec(106, block, public_key="ssh-ed25519 AAAA one"), spec(107, block, public_key="ssh-ed25519 BBBB two")
+    tree = booted(driver, old)
+    host_key = (tree / "etc/ssh/ssh_host_ed25519_key").read_bytes()
+    assert (tree / "etc/ssh/ssh_host_ed25519_key").stat().st_mode & 0o777 == 0o600
+    driver.halt(old.instance_id)
+    driver.boot(dataclasses.replace(old, boots=2))
+    assert (tree / "etc/ssh/ssh_host_ed25519_key").read_bytes() == host_key
+    driver.halt(old.instance_id)
+    copy_tree(tree, driver.cloud.tree(new.instance_id))
+    copy = booted(driver, new)
+    assert (copy / "etc/ssh/ssh_host_ed25519_key").read_bytes() != host_key
+    assert (copy / "home/ec2-user/.ssh/authorized_keys").read_text() == "ssh-ed25519 AAAA one\nssh-ed25519 BBBB two\n"
 
 
 HOLDER = """\

@@ -25,7 +25,7 @@ from mglab.localcloud.api.ec2_state import Instance, World, new_id
 from mglab.localcloud.api.ec2_templates import Templates, find_template, find_version
 from mglab.localcloud.knobs import DEFAULTS, Knobs
 from mglab.localcloud.rules.lifecycle import is_up, power, terminate
-from mglab.localcloud.rules.reach import Network, Target, from_internet, promised_ports
+from mglab.localcloud.rules.reach import SSH_PORT, Network, Target, from_internet, promised_ports
 from mglab.localcloud.seam import Front, ImageSpec, MachineSpec, Observed, PrivateAddress
 
 ANY_CLIENT = "127.0.0.1"
@@ -45,10 +45,12 @@ class Ec2:
         base_image_id: str,
         project2_image_id: str,
         knobs: Knobs = DEFAULTS,
+        ssh_port: int = SSH_PORT,
     ) -> None:
         moto_clock.install_clock(now)
         backend = moto_room.open_backend()
         self._world = world = World(backend, now, plan, random, directory, knobs)
+        self._ssh_port = ssh_port
         backend.ours = world.holds
         backend.addresses_in = world.used_addresses
         seed_images(world, base_image_id, project2_image_id)
@@ -73,7 +75,7 @@ class Ec2:
     def machines(self) -> tuple[MachineSpec, ...]:
         """Say which machines should exist and whether their processes should run."""
         alive = (i for i in self._world.instances.values() if i.life.state != "terminated")
-        return tuple(_machine(instance) for instance in alive)
+        return tuple(_machine(instance, self._ssh_port) for instance in alive)
 
     def images(self) -> tuple[ImageSpec, ...]:
         """Say which images' trees should exist, and from what each is made."""
@@ -219,17 +221,19 @@ class Ec2:
         interface, up = instance.interface, is_up(instance.life, self._world.now())
         target = Target(interface.vpc_id, interface.subnet_id, tuple(interface.group_ids), interface.public_address)
         for port in ports:
+            if port != SSH_PORT and port == self._ssh_port:
+                continue  # on this host that number stands for 22, which is among the ports too
             open_ = up and from_internet(network, target, port, ANY_CLIENT).allowed
             yield Front(
                 instance_id=instance.instance_id,
                 address=interface.public_address or "",
-                port=port,
+                port=self._ssh_port if port == SSH_PORT else port,
                 verdict="open" if open_ else "dropped",
                 target_address=interface.loopback_address,
             )
 
 
-def _machine(instance: Instance) -> MachineSpec:
+def _machine(instance: Instance, ssh_port: int) -> MachineSpec:
     address = instance.interface.private_address
     return MachineSpec(
         instance_id=instance.instance_id,
@@ -241,4 +245,6 @@ def _machine(instance: Instance) -> MachineSpec:
         loopback_address=instance.interface.loopback_address,
         host_name=f"ip-{address.replace('.', '-')}",
         user_data=instance.user_data,
+        public_key=instance.public_key,
+        ssh_port=ssh_port,
     )

@@ -139,6 +139,7 @@ def launch(world: World, order: Order, index: int, reservation_id: str, client_t
         image_id=order.image_id,
         instance_type=order.instance_type,
         key_name=order.key_name,
+        public_key=moto_room.public_key(world.backend, order.key_name),
         user_data=order.user_data,
         interface=interface,
         wants_public_address=order.public,

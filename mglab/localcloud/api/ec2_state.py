@@ -64,6 +64,8 @@ class Instance:
     image_id: str
     instance_type: str
     key_name: str | None
+    public_key: str
+    """Of that key pair as it was at launch: what becomes of the pair later changes nothing here."""
     user_data: bytes
     interface: Interface
     wants_public_address: bool

@@ -38,6 +38,7 @@ from moto.ec2 import responses as ec2_responses  # noqa: E402
 from moto.ec2.exceptions import FilterNotImplementedError  # noqa: E402
 from moto.ec2.models import availability_zones_and_regions as moto_zones  # noqa: E402
 from moto.ec2.models import instance_types as moto_types  # noqa: E402
+from moto.ec2.models import key_pairs as moto_keys  # noqa: E402
 from moto.ec2.models import network_acls as moto_acls  # noqa: E402
 from moto.ec2.models import route_tables as moto_routes  # noqa: E402
 
@@ -68,6 +69,7 @@ require(Request, "from_primitives")
 require(moto_zones, "RegionsAndZonesBackend", "Zone")
 require(moto_zones.RegionsAndZonesBackend, "zones")
 require(moto_types, "INSTANCE_TYPES", "INSTANCE_TYPE_OFFERINGS")
+require(moto_keys.KeyPair, "public_key")
 require(moto_routes, "Route")
 
 ZONE_IDS = {
@@ -217,6 +219,11 @@ def _set_zones() -> None:
 def _route_state(route: Any) -> str:
     gateway = route.gateway
     return "blackhole" if gateway is not None and getattr(gateway, "vpc", None) is None else "active"
+
+
+def public_key(backend: Backend, key_name: str | None) -> str:
+    """Give the public half of a key pair in OpenSSH's form; nothing when none is named."""
+    return str(backend.key_pairs[key_name].public_key).strip() if key_name else ""
 
 
 def instance_type_exists(instance_type: str) -> bool:

@@ -18,7 +18,7 @@ snapshot asks for another boot.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -117,6 +117,14 @@ class Fleet:
         machines = tuple(self._report(machine) for _, machine in sorted(self._machines.items()))
         images = tuple(name for name in trees(self._images_folder) if name not in self._deletions)
         return machines, images, self._troubles()
+
+    def root(self, instance_id: str) -> Path:
+        """Say where an instance's file tree lies."""
+        return self._driver.cloud.tree(instance_id)
+
+    def start_session(self, instance_id: str, request: bytes, descriptors: Sequence[int]) -> None:
+        """Start a program in an instance for somebody who logs in; raises OSError when that cannot be."""
+        self._driver.start_session(instance_id, request, descriptors)
 
     def close(self) -> None:
         """End every process at once, then wait for what copies or deletes; trees stay."""

@@ -14,12 +14,14 @@ languages. It is a model of instances for one's own code, not a sandbox for some
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +41,8 @@ class _Machine:
     """A running init and what has been seen below it."""
 
     init: subprocess.Popen[bytes]
+    control: socket.socket
+    """Takes requests to start something for somebody who logs in."""
     seen: dict[int, int] = field(default_factory=dict)
     """pid -> when it started: names a process for good."""
 
@@ -88,6 +92,16 @@ class ProcessDriver:
         machine = self._machines.get(instance_id)
         return machine.init.poll() if machine else None
 
+    def start_session(self, instance_id: str, request: bytes, descriptors: Sequence[int]) -> None:
+        """Have an instance's init start a program for somebody who logs in (``inside/sessions.py``).
+
+        The descriptors are copied; the caller closes its own. Raises OSError when the instance cannot be asked.
+        """
+        machine = self._machines.get(instance_id)
+        if machine is None:
+            raise OSError(errno.ESRCH, f"{instance_id} is not running")
+        socket.send_fds(machine.control, [request], descriptors)
+
     def measure(self) -> dict[str, Usage]:
         """Read what every running instance has used since its first boot."""
         return {i: self._measured(i, machine) for i, machine in list(self._machines.items())}
@@ -117,19 +131,24 @@ class ProcessDriver:
     def _launch(self, config: Path, spec: MachineSpec) -> None:
         if self._closed:
             raise LabError(f"{spec.instance_id} is not booted: the cloud is stopping")
-        self._machines[spec.instance_id] = _Machine(self._start(config, spec))
+        self._machines[spec.instance_id] = self._start(config, spec)
         self._counters.setdefault(spec.instance_id, Counter()).boot()
 
-    def _start(self, config: Path, spec: MachineSpec) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [running.interpreter(), "-S", "-E", str(running.INSIDE), "init", str(config), str(self._life_reading)],
-            env=running.environment(spec, self.cloud),
-            cwd=self.cloud.tree(spec.instance_id),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=(self._life_reading,),
-            start_new_session=True,
-        )
+    def _start(self, config: Path, spec: MachineSpec) -> _Machine:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        passed = (self._life_reading, theirs.fileno())
+        with theirs:
+            init = subprocess.Popen(
+                [running.interpreter(), "-S", "-E", str(running.INSIDE), "init", str(config), *map(str, passed)],
+                env=running.environment(spec, self.cloud),
+                cwd=self.cloud.tree(spec.instance_id),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=passed,
+                start_new_session=True,
+            )
+        return _Machine(init, ours)
 
     def _ask(self, machine: _Machine) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -150,6 +169,7 @@ class ProcessDriver:
     def _finish(self, instance_id: str, machine: _Machine) -> None:
         """End what an init has left behind: nothing, unless it was killed."""
         self._end_bearers(self.cloud.token_of(instance_id), machine.seen)
+        machine.control.close()
         with self._lock:
             self._machines.pop(instance_id, None)
 

@@ -18,16 +18,22 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from mglab.localcloud.machines import userdata
+from mglab.localcloud.machines import sshkeys, userdata
 from mglab.localcloud.machines.inside.boot import CONSOLE, INSTANCES
 from mglab.localcloud.machines.inside.init import REAPED
 from mglab.localcloud.machines.inside.paths import inside
+from mglab.localcloud.machines.inside.processes import BASH_KILL, BASH_KILL_FUNCTION
 from mglab.localcloud.machines.inside.proctree import TOKEN_VARIABLE
 from mglab.localcloud.machines.inside.shellpaths import COMMANDS, RUN_SCRIPT
 from mglab.localcloud.seam import MachineSpec
 
 SHIM = Path(__file__).with_name("shim")
 INSIDE = Path(__file__).with_name("inside") / "__main__.py"
+PROMPT = """\
+[ "$USER" = root ] && PS1='[root@{host} \\W]# ' || PS1="[$USER@{host} \\\\W]$ "
+[ -r ~/.bashrc ] && . ~/.bashrc
+"""
+"""What an interactive shell reads: Amazon Linux's prompt; the host's own would name the host."""
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -75,6 +81,7 @@ def environment(spec: MachineSpec, cloud: Cloud) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "TMPDIR": f"{root}/tmp",
         "PIP_REQUIRE_VIRTUALENV": "1",  # pip would install into the host's Python
+        BASH_KILL: BASH_KILL_FUNCTION.format(command=shlex.quote(str(commands / "kill"))),
         TOKEN_VARIABLE: cloud.token_of(spec.instance_id),
         **shim_environment(spec, cloud),
     }
@@ -103,7 +110,11 @@ def prepare(spec: MachineSpec, cloud: Cloud) -> Path:
     config = side / "config.json"
     config.write_text(json.dumps(_config(spec, cloud)), encoding="utf-8")
     _write_commands(side / "commands", config, spec, cloud)
-    _clear_console(spec, cloud)
+    (side / "bashrc").write_text(PROMPT.format(host=spec.host_name.split(".")[0]), encoding="utf-8")
+    root = str(cloud.tree(spec.instance_id))
+    if not os.path.isdir(inside(root, f"{INSTANCES}/{spec.instance_id}")):
+        _clear_console(root)
+        sshkeys.first_boot(root, spec.host_name, spec.public_key)
     return config
 
 
@@ -126,11 +137,9 @@ def reaped_ns(instance_id: str, cloud: Cloud) -> int:
     return int(REAPED.unpack(content)[0]) if len(content) == REAPED.size else 0
 
 
-def _clear_console(spec: MachineSpec, cloud: Cloud) -> None:
+def _clear_console(root: str) -> None:
     """Drop what the console of an image's source said: a new instance has a console of its own."""
-    root = str(cloud.tree(spec.instance_id))
-    if not os.path.isdir(inside(root, f"{INSTANCES}/{spec.instance_id}")):
-        Path(inside(root, CONSOLE)).unlink(missing_ok=True)
+    Path(inside(root, CONSOLE)).unlink(missing_ok=True)
 
 
 def _config(spec: MachineSpec, cloud: Cloud) -> dict[str, object]:
@@ -146,6 +155,7 @@ def _config(spec: MachineSpec, cloud: Cloud) -> dict[str, object]:
         "copies": str(side / "copies"),
         "reaped_file": str(side / "reaped"),
         "init_pid_file": str(side / "pid"),
+        "bashrc": str(side / "bashrc"),
         "environment": environment(spec, cloud),
         "user_data": _text(spec.user_data),
         "plan": {

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
 ANYWHERE = "0.0.0.0/0"
+SSH_PORT = 22
 WIDEST_PROMISED_RANGE = 64
 """Our limit: a wider range of ports ("all traffic") admits, but promises no time-outs of its own."""
 
@@ -106,7 +107,7 @@ def admitted(
 
 def promised_ports(network: Network, listener_ports: tuple[int, ...]) -> tuple[int, ...]:
     """Name the ports whose packets are dropped rather than refused: 22, the listeners', every port a group names."""
-    named = {22, *listener_ports}
+    named = {SSH_PORT, *listener_ports}
     for rules in network.ingress.values():
         for rule in rules:
             if rule.protocol == "tcp" and rule.to_port - rule.from_port < WIDEST_PROMISED_RANGE:

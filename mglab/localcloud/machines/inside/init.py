@@ -7,6 +7,8 @@ started in the instance gets away from it by setsid, nohup or forking twice. It 
 * SIGTERM: the instance is stopped (SIGTERM to all, a short grace, then the end);
 * SIGUSR2: somebody inside said ``poweroff``. SIGUSR1, ``reboot``: the same, and the boot sequence again.
 
+Over the control socket the data plane's SSH server asks it to start programs for those who log in (``sessions.py``).
+
 CPU time of what it has reaped lies in a small shared file, in nanoseconds, for the driver to read.
 """
 
@@ -29,23 +31,27 @@ REAPED = struct.Struct("=q")
 
 
 def main(arguments: list[str]) -> int:
-    """Be the init of ``[init, config, life pipe, ...]`` until the instance ends."""
-    _, config, life = arguments
+    """Be the init of ``[init, config, life pipe, control socket]`` until the instance ends."""
+    _, config, life, control = arguments
     with open(config, encoding="utf-8") as file:
         values = json.load(file)
-    init = _Init(int(life), values)
+    init = _Init(int(life), int(control), values)
     return init.live()
 
 
 class _Init:
-    """The life pipe, the signals that came, and what has been reaped."""
+    """The life pipe, the signals that came, what has been reaped, and who waits for an exit status."""
 
-    def __init__(self, life: int, values: dict[str, object]) -> None:
+    def __init__(self, life: int, control: int, values: dict[str, object]) -> None:
         self.life = life
+        self.control = control
+        self.awaited: dict[int, int] = {}
+        """process id of a session's program -> the descriptor that its exit status goes to"""
         self.values = values
         self.boot = boot.read(values)
         self.wake = _signals()
-        os.set_inheritable(life, False)
+        for descriptor in (life, control):
+            os.set_inheritable(descriptor, False)
         proctree.become_subreaper()
         self.reaped_file = _shared(str(values["reaped_file"]))
         _console(self.boot.place.root)
@@ -55,9 +61,13 @@ class _Init:
         """Boot, then reap until told to end; boot again after a reboot."""
         self._start()
         while True:
-            ready, _, _ = select.select([self.wake, self.life], [], [])
+            ready, _, _ = select.select([self.wake, self.life, self.control], [], [])
             if self.life in ready:
                 return self._end(0.0)
+            if self.control in ready:
+                self._admit()
+            if self.wake not in ready:
+                continue
             told = set(os.read(self.wake, 512))
             self._reap()
             if told & {signal.SIGTERM, signal.SIGUSR2}:
@@ -79,6 +89,18 @@ class _Init:
                 sys.stderr.flush()
                 os._exit(code)
 
+    def _admit(self) -> None:
+        """Start what the SSH server asks for; its end of the socket closes with the life pipe, never before."""
+        from mglab.localcloud.machines.inside import sessions  # most instances are never logged into
+
+        with sessions.socket.socket(fileno=os.dup(self.control)) as control:
+            asked = sessions.receive(control)
+        if asked is not None:
+            session, descriptors = asked
+            self.awaited[sessions.start(session, descriptors, self.values, _forget_signals)] = descriptors.pop()
+            for descriptor in descriptors:
+                os.close(descriptor)
+
     def _end(self, grace_s: float) -> int:
         if grace_s:
             proctree.ask_to_end(self._tree, self._reap, grace_s)
@@ -89,12 +111,24 @@ class _Init:
 
     def _reap(self) -> None:
         try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                continue
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                self._tell(*ended)
         except ChildProcessError:
             pass
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         REAPED.pack_into(self.reaped_file, 0, round((used.ru_utime + used.ru_stime) * 1e9))
+
+    def _tell(self, pid: int, status: int) -> None:
+        """Tell who waits for a session's end how it ended."""
+        descriptor = self.awaited.pop(pid, None)
+        if descriptor is None:
+            return
+        try:
+            os.write(descriptor, b"%d" % os.waitstatus_to_exitcode(status))
+        except BrokenPipeError:
+            pass  # the client has gone
+        finally:
+            os.close(descriptor)
 
 
 def _signals() -> int:

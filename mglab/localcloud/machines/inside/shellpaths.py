@@ -23,7 +23,7 @@ from mglab.localcloud.machines.inside.paths import INSTANCE_PATH
 COMMANDS = frozenset(
     (
         *("sudo", "su", "runuser", "sh", "bash", "dash", "python3", "python", "hostname", "whoami", "chown", "chgrp"),
-        *("pgrep", "pkill", "killall", "reboot", "poweroff", "shutdown", "halt", "init", "telinit"),
+        *("pgrep", "pkill", "killall", "kill", "ps", "reboot", "poweroff", "shutdown", "halt", "init", "telinit"),
         *("systemctl", "service", "yum", "dnf", "crontab", "useradd", "usermod", "fuser"),
     )
 )

@@ -1,27 +1,26 @@
 """Stand-ins for commands that would leave the instance, and ``run-script``.
 
 An instance of the process driver shares the host's users, processes and system. So ``sudo`` changes the
-home and not the user, ``pkill`` sees the instance's own processes, ``reboot`` restarts the instance, and what
-would change the host (``yum``, ``systemctl``) says that it is not available here. Each is a two-line file in
-the folder that comes first in PATH; it starts this module with the command's name.
+home and not the user, ``pkill`` and ``ps`` see the instance's own processes (``processes.py``), ``reboot``
+restarts the instance, and what would change the host (``yum``, ``systemctl``) says that it is not available here.
+Each is a two-line file in the folder that comes first in PATH; it starts this module with the command's name.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import sys
 from collections.abc import Callable
 
-from mglab.localcloud.machines.inside import proctree
-from mglab.localcloud.machines.inside.paths import is_under, shown
+from mglab.localcloud.machines.inside import processes
+from mglab.localcloud.machines.inside.instance import Instance
+from mglab.localcloud.machines.inside.paths import is_under
 from mglab.localcloud.machines.inside.scripts import (
     NOT_FOUND,
     SHELLS,
     CannotRun,
-    Place,
     argv,
     host_path,
     mapped_copy,
@@ -36,26 +35,13 @@ HOMES = {"root": "/root", "ec2-user": "/home/ec2-user"}
 USER_OPTIONS_WITH_VALUE = {"-g", "-h", "-p", "-C", "-r", "-t", "-T", "-U", "-D", "-G", "-s", "-w"}
 
 
-class Instance:
-    """The instance that a stand-in was called in."""
-
-    def __init__(self, config: str) -> None:
-        with open(config, encoding="utf-8") as file:
-            values = json.load(file)
-        self.place = Place(values["root"], values["commands"], values["copies"])
-        self.environment: dict[str, str] = values["environment"]
-        self.init_pid_file: str = values["init_pid_file"]
-
-    @property
-    def token(self) -> str:
-        return self.environment[proctree.TOKEN_VARIABLE]
-
-
 def main(arguments: list[str]) -> int:
     """Run ``[command, config, arguments...]``; give the exit status when it does not become another program."""
     name, config, *rest = arguments
+    instance = Instance(config)
+    os.environ[processes.BASH_KILL] = instance.environment[processes.BASH_KILL]  # a shell on the way may drop it
     try:
-        return _STAND_INS[name](Instance(config), name, rest) or 0
+        return _STAND_INS[name](instance, name, rest) or 0
     except CannotRun as error:
         print(f"{name}: {error}", file=sys.stderr)
         return error.code
@@ -96,7 +82,7 @@ def run_shell(instance: Instance, name: str, rest: list[str]) -> int:
     options: list[str] = []
     while rest and re.match(r"[-+].", rest[0]) and rest[0] != "--":
         options.append(rest.pop(0))
-        if options[-1] in ("-o", "+o", "-O", "+O") and rest:
+        if options[-1] in ("-o", "+o", "-O", "+O", "--rcfile", "--init-file") and rest:
             options.append(rest.pop(0))
     if any(re.match(r"-[a-z]*c", option) for option in options) and rest:
         text, rest = mapped_script(rest[0], instance.place.mapping), rest[1:]
@@ -107,7 +93,8 @@ def run_shell(instance: Instance, name: str, rest: list[str]) -> int:
             raise CannotRun(f"{rest[0]}: No such file or directory", NOT_FOUND)
         return become(shell(name, options, path, rest[1:], instance.place))
     if sys.stdin.isatty():
-        return become([*shell_program(name), *options])
+        prompt = ["--rcfile", instance.bashrc] if name == "bash" else []
+        return become([*shell_program(name), *prompt, *options])
     text = mapped_script(sys.stdin.read(), instance.place.mapping)
     return become([*shell_program(name), *(o for o in options if o != "-s"), "-c", text, name, *rest])
 
@@ -175,67 +162,10 @@ def whoami(instance: Instance, name: str, rest: list[str]) -> int:
     return 0
 
 
-def find_processes(instance: Instance, name: str, rest: list[str]) -> int:
-    """``pgrep``, ``pkill``, ``killall``: among the instance's own processes only."""
-    number, whole, exact, pattern = int(signal.SIGTERM), False, name == "killall", ""
-    while rest:
-        word = rest.pop(0)
-        if found := re.fullmatch(r"-(?:SIG)?([A-Z]+\d?|\d+)", word):
-            number = int(found[1]) if found[1].isdigit() else _signal_number(found[1])
-        elif re.fullmatch(r"-[a-z]+", word):
-            whole, exact = whole or "f" in word, exact or "x" in word
-        else:
-            pattern = shown(word, instance.place.root)
-    matching = [pid for pid in _own(instance) if _matches(instance, pid, pattern, whole, exact)]
-    if name == "pgrep":
-        print("".join(f"{pid}\n" for pid in sorted(matching)), end="")
-    else:
-        proctree.send(matching, number)
-    return 0 if matching else 1
-
-
-def _signal_number(name: str) -> int:
-    known = getattr(signal, f"SIG{name}", None)
-    if known is None:
-        raise CannotRun(f"{name}: unknown signal", 2)
-    return int(known)
-
-
-def _own(instance: Instance) -> list[int]:
-    """Find the instance's processes, but for this one, its init and its boot sequence (the same command line)."""
-    init = _command_line(_init_pid(instance))
-    return [pid for pid in proctree.bearing(instance.token) if pid != os.getpid() and _command_line(pid) != init]
-
-
-def _matches(instance: Instance, pid: int, pattern: str, whole: bool, exact: bool) -> bool:
-    words = _command_line(pid)
-    if not words:
-        return False
-    program = "python3" if os.path.basename(words[0]).startswith("python") else os.path.basename(words[0])
-    text = shown(" ".join([program, *words[1:]]), instance.place.root) if whole else program
-    try:
-        return bool(re.fullmatch(pattern, text) if exact else re.search(pattern, text))
-    except re.error:
-        return pattern in text
-
-
-def _command_line(pid: int) -> list[str]:
-    try:
-        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
-            return [word for word in file.read().split("\0") if word]
-    except OSError:
-        return []
-
-
-def _init_pid(instance: Instance) -> int:
-    with open(instance.init_pid_file, encoding="ascii") as file:
-        return int(file.read())
-
-
 def restart(instance: Instance, name: str, rest: list[str]) -> int:
     """``reboot``, ``shutdown``, ``poweroff``, ``halt``, ``init 0|6``: of the instance."""
     again = name == "reboot" or "-r" in rest or "--reboot" in rest or rest[:1] == ["6"]
-    os.kill(_init_pid(instance), signal.SIGUSR1 if again else signal.SIGUSR2)
+    os.kill(instance.init_pid(), signal.SIGUSR1 if again else signal.SIGUSR2)
     return 0
 
 
@@ -257,7 +187,9 @@ _STAND_INS: dict[str, Callable[[Instance, str, list[str]], int]] = {
     **dict.fromkeys(("su", "runuser"), su),
     "hostname": host_name,
     "whoami": whoami,
-    **dict.fromkeys(("pgrep", "pkill", "killall"), find_processes),
+    **dict.fromkeys(("pgrep", "pkill", "killall"), processes.find),
+    "kill": processes.kill,
+    "ps": processes.show,
     **dict.fromkeys(("reboot", "poweroff", "shutdown", "halt", "init", "telinit"), restart),
     **dict.fromkeys(("chown", "chgrp"), nothing),
     **dict.fromkeys(("systemctl", "service", "yum", "dnf", "crontab", "useradd", "usermod", "fuser"), not_available),
