@@ -122,9 +122,10 @@ def grammar() -> tuple[Parser, dict[str, Parser]]:
     check = _about(command("check", check_, "say which evidence and which commentaries a run's folio still lacks"))
     check.add_argument("notebook", nargs="?", default="", metavar="NN", help="only this notebook's state")
     cloud = _json(command("cloud", cloud_, "start, stop or describe a local cloud", CLOUD_HELP))
-    cloud.add_argument("verb", metavar="up|down|status|env", type=_verb)
+    cloud.add_argument("verb", metavar="up|down|status|env|knobs", type=_verb)
     cloud.add_argument("--name", default="", help="which cloud (default: MGLAB_CLOUD, else 'default')")
     cloud.add_argument("--rate", type=_rate, default=60.0, help="lab seconds per second (default: 60)")
+    _knobs(cloud)
     _json(_about(command("doctor", doctor, "look whether this machine and account are ready")))
     return parser, made.choices
 
@@ -137,7 +138,13 @@ def _run_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--keep", action="store_true", help="tear nothing down; a later run of this name goes on there")
     sub.add_argument("--run", default="", metavar="NAME", help="the run's name (default: date and time)")
     sub.add_argument("--author", default="", help="whose folio it is")
+    _knobs(sub)
     sub.add_argument("-p", dest="given", action="append", default=[], metavar="NAME=VALUE", help="a notebook parameter")
+
+
+def _knobs(sub: argparse.ArgumentParser) -> None:
+    says = "turn a knob of the local cloud's model ('mglab cloud knobs' lists them); may be repeated"
+    sub.add_argument("--knob", dest="knobs", action="append", default=[], metavar="NAME=VALUE", help=says)
 
 
 def _about(sub: Any) -> Any:
@@ -163,7 +170,7 @@ def _rate(text: str) -> float:
 
 
 def _verb(text: str) -> str:
-    verbs = ("up", "down", "status", "env")
+    verbs = ("up", "down", "status", "env", "knobs")
     if text not in verbs:
         raise UsageError(f"there is no 'cloud {text}'", hint=config.nearest(text, verbs, "cloud command"))
     return text
@@ -191,6 +198,8 @@ Everything else goes to pytest:
 PDF_HELP = "Needs no cloud: it reads the notebooks, the evidence, your commentary/ and your screenshots/."
 CLOUD_HELP = """\
   mglab cloud up                  start the cloud that notebooks and commands share
+  mglab cloud knobs               list what the model takes for granted: delays, thresholds, shares
+  mglab cloud up --knob publication_delay_s=0   start it with another value; it keeps it until it is down
   eval "$(mglab cloud env)"       let the AWS CLI, Terraform or an SDK use it
   mglab cloud down"""
 
@@ -205,7 +214,7 @@ def run(options: argparse.Namespace) -> int:
 
     wanted = runner.Options(
         backend=options.backend, rate=options.rate, first=options.first, last=options.last, keep=options.keep,
-        run=options.run, author=options.author, parameters=plan.assignments(options.given),
+        run=options.run, author=options.author, parameters=plan.assignments(options.given), knobs=options.knobs,
         require_account=lambda run: connect(run, "aws"),
     )  # fmt: skip
     return runner.run(wanted)
@@ -279,9 +288,13 @@ def _became(folder: Path, record: dict[str, Any]) -> str:
 
 
 def _about_cloud(cloud: dict[str, Any] | None, name: str, backend: str) -> str:
+    from mglab.workbook import clouds
+
     if backend == "aws":
         return "on your AWS account now:"
-    return f"cloud {name}: " + (f"running at rate {cloud['rate']:g}; in it now:" if cloud else "not running")
+    if not cloud:
+        return f"cloud {name}: not running"
+    return f"cloud {name}: running at rate {cloud['rate']:g}{clouds.knobs_in_words(cloud)}; in it now:"
 
 
 def teardown(options: argparse.Namespace) -> int:
@@ -374,12 +387,14 @@ def cloud_(options: argparse.Namespace) -> int:
     """Start, stop or describe a local cloud."""
     from mglab.workbook import clouds
 
+    if options.verb == "knobs":
+        return _list_knobs(clouds.knobs(options.knobs), as_json=options.json)
     name = options.name or os.environ.get("MGLAB_CLOUD") or config.DEFAULT_CLOUD
     if options.verb == "down":
         clouds.ask("down", name)
         print("null" if options.json else f"cloud {name} is down")
         return 0
-    cloud = clouds.ask("up" if options.verb == "up" else "status", name, options.rate)
+    cloud = clouds.ask("up" if options.verb == "up" else "status", name, options.rate, options.knobs)
     if cloud is None:
         hint = "start it: python3 -m mglab cloud up" + ("" if name == config.DEFAULT_CLOUD else f" --name {name}")
         raise CloudUnavailable(f"the local cloud {name!r} is not running", hint=hint)
@@ -389,7 +404,18 @@ def cloud_(options: argparse.Namespace) -> int:
         return _print_json(known) if options.json else print("\n".join(lines)) or 0
     if options.json:
         return _print_json(clouds.shown(cloud))
-    print(f"cloud {name}: {cloud['endpoint']}, {cloud['region']}, rate {cloud['rate']:g}, process {cloud['pid']}")
+    told = f"rate {cloud['rate']:g}, process {cloud['pid']}{clouds.knobs_in_words(cloud)}"
+    print(f"cloud {name}: {cloud['endpoint']}, {cloud['region']}, {told}")
+    if other := cloud.get("other_knobs"):
+        print(f"it was running already and keeps its knobs: {other}; for others, first: mglab cloud down")
+    return 0
+
+
+def _list_knobs(knobs: list[dict[str, Any]], *, as_json: bool) -> int:
+    if as_json:
+        return _print_json(knobs)
+    _print_table(knobs, "")
+    print("the sources are rows of the facts about AWS that the model was written from; none is a promise of AWS")
     return 0
 
 

@@ -11,7 +11,6 @@ The state home (local clouds, private keys) is the user's alone.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mglab.errors import UsageError
+from mglab.errors import nearest as nearest  # also for those that refuse names of ours
 
 RUN_TAG = "mglab:run"
 DEFAULT_RUN = "default"
@@ -95,12 +95,6 @@ def configured(config: Config, overrides: Mapping[str, Any]) -> Config:
     changed = replace(config, **values)
     _check(changed)
     return changed
-
-
-def nearest(name: str, known: Any, noun: str) -> str:
-    """Say which known name is nearest to a wrong one, or list them all."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"each {noun} there is: {', '.join(sorted(known))}"
 
 
 def _converted(name: str, value: Any, default: Any) -> Any:

@@ -20,6 +20,9 @@ exit code; nobody prints it on the way.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class LabError(Exception):
     """What happened, to what; ``hint`` says what to do next."""
@@ -97,3 +100,10 @@ class TeardownIncomplete(LabError):
     """Something is left behind that may cost money; the message names it."""
 
     exit_code = 3
+
+
+def nearest(name: str, known: Iterable[str], noun: str) -> str:
+    """Say which known name is nearest to a wrong one, or list them all: the hint of a UsageError."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"each {noun} there is: {', '.join(names)}"

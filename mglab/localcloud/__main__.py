@@ -1,8 +1,8 @@
-"""``python -m mglab.localcloud up|down|status|serve``: the local cloud as a program of its own.
+"""``python -m mglab.localcloud up|down|status|knobs|serve``: the local cloud as a program of its own.
 
 ``up`` starts a supervisor in the background (or finds the one that runs) and prints what it says of itself
 as JSON; ``down`` stops it, also one that is just starting, and waits until it is gone; ``status`` prints the JSON
-or ``null``.
+or ``null``; ``knobs`` lists the model's knobs. Knobs that cannot be are refused before anything else, with exit code 2.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from mglab.errors import CloudUnavailable, LabError
-from mglab.localcloud import statefile
+from mglab.localcloud import knobs, statefile
 
 START_BOUND_S = 60.0
 STOP_BOUND_S = 10.0
@@ -34,8 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; give the exit code."""
     options = _parser().parse_args(arguments)
     options.directory = options.directory.expanduser().resolve()
+    commands = {"up": up, "down": down, "status": status, "knobs": lambda _: knobs.listing(), "serve": serve}
     try:
-        result = {"up": up, "down": down, "status": status, "serve": serve}[options.command](options)
+        options.knobs = knobs.turned(options.knob)
+        result = commands[options.command](options)
     except LabError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -45,10 +47,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def up(options: argparse.Namespace) -> dict[str, Any]:
-    """Start the cloud, or find it running; give what it says of itself."""
+    """Start the cloud, or find it running; give what it says of itself, and where its knobs are not as asked."""
     found = statefile.read(options.directory)
     if found:
-        return found
+        other = knobs.difference(found.get("knobs", {}), options.knobs)
+        return found | ({"other_knobs": other} if other else {})
     log = _log_file(options.directory)
     _require_room(options.directory)
     supervisor = _spawn(options, log)
@@ -96,6 +99,7 @@ def serve(options: argparse.Namespace) -> None:
             servers=options.servers,
             rate=options.rate,
             seed=options.seed,
+            knobs=options.knobs,
             idle_stop_s=options.idle_stop_s,
         )
     )
@@ -140,10 +144,11 @@ def _ended(pid: int, number: signal.Signals, directory: Path) -> bool:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m mglab.localcloud", description=__doc__)
-    parser.add_argument("command", choices=("up", "down", "status", "serve"))
+    parser.add_argument("command", choices=("up", "down", "status", "knobs", "serve"))
     parser.add_argument("--directory", type=Path, required=True, help="the cloud's own folder")
     parser.add_argument("--name", default="default")
     parser.add_argument("--rate", type=float, default=60.0, help="lab seconds per wall second")
+    parser.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help="turn a knob of the model")
     parser.add_argument("--seed", type=int, default=0, help="of the modelled jitter")
     parser.add_argument("--idle-stop-s", type=float, default=4 * 3600.0, help="stop after so many quiet wall seconds")
     parser.add_argument("--servers", type=Path, default=Path(__file__).resolve().parents[2] / "servers")
@@ -152,7 +157,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _repeated(options: argparse.Namespace) -> list[str]:
     names = ("directory", "name", "rate", "seed", "idle_stop_s", "servers")
-    return [word for name in names for word in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
+    words = [word for name in names for word in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
+    return [*words, *(word for one in options.knob for word in ("--knob", one))]
 
 
 def _log_file(directory: Path) -> Path:

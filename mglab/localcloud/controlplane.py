@@ -24,6 +24,7 @@ from mglab.localcloud.api.ec2 import Ec2
 from mglab.localcloud.api.elbv2 import Elbv2
 from mglab.localcloud.api.moto_room import ACCOUNT, REGION
 from mglab.localcloud.api.sts import Sts
+from mglab.localcloud.knobs import Knobs
 from mglab.localcloud.processor import BASIC_MINUTES, Processor, window_ended
 from mglab.localcloud.seam import Desired, Observed
 
@@ -58,15 +59,15 @@ class ControlPlane:
         }
 
 
-def create(clock: Clock, plan: AddressPlan, directory: Path, seed: int) -> ControlPlane:
+def create(clock: Clock, plan: AddressPlan, directory: Path, seed: int, knobs: Knobs) -> ControlPlane:
     """Make an account with a default VPC, two images and nothing else in it."""
     chance = random.Random(seed)
-    ec2 = Ec2(clock.time, plan, chance, directory, BASE_IMAGE_ID, PROJECT2_IMAGE_ID)
-    cloudwatch = CloudWatch(clock.time, ACCOUNT, REGION)
-    elbv2 = Elbv2(ec2, clock.time, ACCOUNT, REGION, chance)
-    autoscaling = AutoScaling(ec2, elbv2, cloudwatch, clock.time, ACCOUNT, REGION, chance)
+    ec2 = Ec2(clock.time, plan, chance, directory, BASE_IMAGE_ID, PROJECT2_IMAGE_ID, knobs)
+    cloudwatch = CloudWatch(clock.time, ACCOUNT, REGION, publication_delay_s=knobs.publication_delay_s)
+    elbv2 = Elbv2(ec2, clock.time, ACCOUNT, REGION, chance, knobs=knobs)
+    autoscaling = AutoScaling(ec2, elbv2, cloudwatch, clock.time, ACCOUNT, REGION, chance, knobs=knobs)
     minute = int(clock.time()) // MINUTE_S
-    return ControlPlane(clock, ec2, elbv2, autoscaling, cloudwatch, Processor(), last_minute=minute)
+    return ControlPlane(clock, ec2, elbv2, autoscaling, cloudwatch, Processor(knobs.core_share), last_minute=minute)
 
 
 def tick(cloud: ControlPlane, observed: Observed) -> Desired:
@@ -97,7 +98,8 @@ def _each_minute(cloud: ControlPlane, observed: Observed, now: float) -> None:
 def _each_five_minutes(cloud: ControlPlane, observed: Observed, now: float) -> None:
     covered_s = float(BASIC_MINUTES * MINUTE_S)
     began = now // covered_s * covered_s - covered_s
-    for datum in cloud.processor.points(observed, cloud.ec2.instances(), cloud.clock.wall_time_of(now)):
+    warming = cloud.autoscaling.warming(began)
+    for datum in cloud.processor.points(observed, cloud.ec2.instances(), cloud.clock.wall_time_of(now), warming):
         cloud.cloudwatch.record(*datum, began, covers_s=covered_s)
 
 

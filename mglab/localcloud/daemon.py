@@ -30,6 +30,7 @@ from mglab.localcloud import addresses, link, statefile
 from mglab.localcloud.api import app, moto_room, server
 from mglab.localcloud.api.signature import Credentials, Verifier
 from mglab.localcloud.controlplane import BASE_IMAGE_ID, PROJECT2_IMAGE_ID, ControlPlane, create, tick
+from mglab.localcloud.knobs import DEFAULTS, Knobs
 from mglab.localcloud.machines import catalogue
 
 log = logging.getLogger("mglab.localcloud")
@@ -49,6 +50,7 @@ class Options:
     servers: Path
     rate: float = 60.0
     seed: int = 0
+    knobs: Knobs = DEFAULTS
     idle_stop_s: float = 4 * 3600.0
 
 
@@ -86,7 +88,7 @@ def serve(options: Options) -> None:
 def _serve(options: Options, place: Place, stopping: threading.Event) -> None:
     clock = starting_now(options.rate)
     _fresh_trees(options)
-    cloud = create(clock, place.plan, options.directory, options.seed)
+    cloud = create(clock, place.plan, options.directory, options.seed, options.knobs)
     activity = Activity()
     keys = Credentials(access_key_id="AKIA" + secrets.token_hex(8).upper(), secret_access_key=secrets.token_hex(20))
     verifier = Verifier(keys, moto_room.REGION, time.time)
@@ -171,6 +173,7 @@ def _state(options: Options, clock: Clock, endpoint: str, keys: Credentials, res
         "region": moto_room.REGION,
         "account": moto_room.ACCOUNT,
         "rate": clock.rate,
+        "knobs": options.knobs.changed,
         "wall_epoch": clock.wall_epoch,
         "lab_epoch": clock.lab_epoch,
         "resolver": str(resolver),

@@ -11,9 +11,10 @@ Points are a minute apart and come one to three minutes late (aws-facts 4.4).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from mglab.display import column
@@ -69,6 +70,18 @@ class Alarm(Record):
     condition: str = field(metadata=column("Condition"))
     changed: datetime = field(metadata=column("Since", "time"))
     reason: str = field(metadata=column("Reason"))
+    threshold: float = field(metadata=column("Threshold", "number"), repr=False)
+
+
+@dataclass(frozen=True)
+class AlarmChange(Record):
+    """One change of an alarm's state, as its history tells it."""
+
+    at: datetime = field(metadata=column("When", "time"))
+    alarm: str = field(metadata=column("Alarm"))
+    old: str = field(metadata=column("From", "status"))
+    new: str = field(metadata=column("To", "status"))
+    reason: str = field(metadata=column("Reason"))
 
 
 def target_group_metrics(lab: Lab, since: datetime, until: datetime | None = None) -> pandas.DataFrame:
@@ -94,6 +107,14 @@ def alarms(lab: Lab) -> Records[Alarm]:
         AlarmNamePrefix=f"TargetTracking-{lab.config.group_name}-"
     )
     return Records(_read_alarm(it) for page in pages for it in page["MetricAlarms"])
+
+
+def alarm_history(lab: Lab) -> Records[AlarmChange]:
+    """List every change of state of those alarms, oldest first."""
+    reader = lab.cloudwatch.get_paginator("describe_alarm_history")
+    asked = [reader.paginate(AlarmName=it.name, HistoryItemType="StateUpdate") for it in alarms(lab)]
+    found = (_read_change(it) for pages in asked for page in pages for it in page["AlarmHistoryItems"])
+    return Records(sorted(found, key=lambda change: change.at))
 
 
 # -- which lines a tab has ------------------------------------------------------------------------------------
@@ -186,4 +207,16 @@ def _read_alarm(answer: dict[str, Any]) -> Alarm:
         condition=f"{answer['MetricName']} {sign} {answer['Threshold']:g} for {minutes} min",
         changed=answer["StateUpdatedTimestamp"],
         reason=answer.get("StateReason", ""),
+        threshold=answer["Threshold"],
+    )
+
+
+def _read_change(answer: dict[str, Any]) -> AlarmChange:
+    told = json.loads(answer["HistoryData"])
+    return AlarmChange(
+        at=answer["Timestamp"].astimezone(UTC),
+        alarm=answer["AlarmName"],
+        old=told["oldState"]["stateValue"],
+        new=told["newState"]["stateValue"],
+        reason=told["newState"].get("stateReason", ""),
     )

@@ -6,16 +6,20 @@ Functions take records and give a matplotlib ``Figure``; nothing here measures a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from mglab.display import status
 from mglab.study.client import Sample
 from mglab.study.timeline import Event
+
+if TYPE_CHECKING:
+    from mglab.study.surge import Surge, Told
 
 # Okabe and Ito's palette: told apart by colour-blind readers; markers and dashes tell them apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -180,4 +184,108 @@ def _time_axis(ax: Axes) -> None:
     locator = AutoDateLocator(minticks=3, maxticks=8)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.xaxis.get_offset_text().set_fontsize(8)
     ax.set_xlabel("lab time (UTC)", fontsize=8)
+
+
+def surge(seen: Surge, *, title: str) -> Figure:
+    """Draw load, average CPU with both thresholds, alarm states and the group's sizes on one axis of time."""
+    figure, axes = _figure(4, 6.2, ratios=(1.0, 1.5, 0.6, 1.0))
+    load, cpu, alarms, sizes = axes
+    _draw_steps(load, seen.told.new_flows, MINUTE, fill=True)
+    load.set_ylabel("new flows\na minute", fontsize=8)
+    _draw_average(cpu, seen.told)
+    _draw_alarms(alarms, seen)
+    _draw_steps(sizes, seen.told.desired, MINUTE, dashes="--", colour=COLOURS[1], label="desired")
+    _draw_steps(sizes, seen.told.in_service, MINUTE, colour=COLOURS[0], label="in service")
+    sizes.set_ylabel("instances", fontsize=8)
+    sizes.set_ylim(0, max((n for _, n in (*seen.told.desired, *seen.told.in_service)), default=1) + 0.6)
+    sizes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend(sizes, "lower right")
+    _mark(axes, _surge_marks(seen))
+    load.set_title(title, fontsize=9, loc="left", pad=22)
+    _time_axis(sizes)
+    return figure
+
+
+MINUTE, BASIC = timedelta(minutes=1), timedelta(minutes=5)
+"""How much time a datapoint covers, from its timestamp on: a group's or balancer's, and EC2's basic one."""
+
+
+def _draw_steps(
+    ax: Axes, points: Sequence[tuple[datetime, float]], covers: timedelta, *, colour: str = COLOURS[0],
+    dashes: str = "-", label: str = "", fill: bool = False,
+) -> None:  # fmt: skip
+    """Draw each point as long as it stands for; where none was published there is no line."""
+    for stretch in _stretches(points, covers):
+        at = [date2num(moment) for moment, _ in stretch] + [date2num(stretch[-1][0] + covers)]
+        values = [value for _, value in stretch] + [stretch[-1][1]]
+        ax.plot(at, values, dashes, drawstyle="steps-post", color=colour, linewidth=1.2, label=label)
+        if fill:
+            ax.fill_between(at, values, step="post", color=colour, alpha=0.15, linewidth=0)
+        label = ""
+    ax.set_ylim(bottom=0)
+
+
+def _stretches(
+    points: Sequence[tuple[datetime, float]], covers: timedelta
+) -> list[list[tuple[datetime, float]]]:
+    """Divide points where more than two are missing (a clock that is fast for its host leaves one out at times)."""
+    stretches: list[list[tuple[datetime, float]]] = []
+    for point in points:
+        if not stretches or point[0] - stretches[-1][-1][0] > 3 * covers:
+            stretches.append([])
+        stretches[-1].append(point)
+    return stretches
+
+
+def _draw_average(ax: Axes, told: Told) -> None:
+    _draw_steps(ax, told.cpu, BASIC, label="average CPU")
+    for colour, dashes, alarm in zip(COLOURS[1:], DASHES[1:], told.alarms, strict=False):
+        label = f"{alarm.side} {alarm.threshold:g} %"
+        ax.axhline(alarm.threshold, color=colour, linestyle=dashes, linewidth=1, label=label)
+    ax.set_ylim(0, 105)
+    ax.set_ylabel("group's CPU (%)", fontsize=8)
+    _legend(ax, "upper right")
+
+
+def _legend(ax: Axes, where: Literal["upper right", "upper left", "lower right"]) -> None:
+    """Name the lines, or say that there is none."""
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize=7, loc=where, frameon=False, ncols=3)
+    else:
+        ax.annotate("no data points", (0.5, 0.5), xycoords="axes fraction", ha="center", fontsize=8, color=QUIET)
+
+
+def _draw_alarms(ax: Axes, seen: Surge) -> None:
+    """Draw each alarm's states from the first moment that is shown to the last."""
+    shown = [at for series in (seen.told.new_flows, seen.told.cpu, seen.told.in_service) for at, _ in series]
+    first, last = min([*shown, seen.began]), max([*shown, seen.ended])
+    for row, alarm in enumerate(seen.told.alarms):
+        before = alarm.changes[0].old if alarm.changes else alarm.state
+        said = [(first, before), *((change.at, change.new) for change in alarm.changes)]
+        for (since, state), until in zip(said, [at for at, _ in said[1:]] + [last], strict=True):
+            if until > first:
+                whole = date2num(last) - date2num(first)
+                _draw_bar(ax, row, date2num(max(since, first)), date2num(until), state, whole)
+    ax.set_yticks(range(len(seen.told.alarms)), [f"{alarm.side} alarm" for alarm in seen.told.alarms])
+    ax.invert_yaxis()
+
+
+def _surge_marks(seen: Surge) -> list[tuple[datetime, str]]:
+    (on, pace), *raised = seen.steps
+    marks = [(on, f"load on: {pace:.0f}/s")] + [(at, f"{pace:.0f}/s") for at, pace in raised]
+    if seen.answered_at:
+        marks.append((seen.answered_at, f"{seen.newcomer} answers"))
+    return [*marks, (seen.load_off, "load off")]
+
+
+def _mark(axes: Sequence[Axes], marks: Sequence[tuple[datetime, str]]) -> None:
+    """Draw a line through all panels at each moment; its words stand above the first, in two rows in turn."""
+    for number, (at, words) in enumerate(marks):
+        for ax in axes:
+            ax.axvline(date2num(at), color=FAILED, linewidth=0.8, linestyle="--")
+        axes[0].annotate(
+            words, (date2num(at), 1), xycoords=("data", "axes fraction"), xytext=(0, 2 + 9 * (number % 2)),
+            textcoords="offset points", fontsize=7, color=FAILED,
+        )  # fmt: skip

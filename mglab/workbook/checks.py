@@ -20,6 +20,7 @@ from mglab.study.client import Sample, ask
 if TYPE_CHECKING:
     from mglab.study.launches import TemplateTest
     from mglab.study.replies import Replies
+    from mglab.study.surge import Surge
     from mglab.study.views import View
 
 ENOUGH_ANSWERED = 0.95
@@ -191,6 +192,19 @@ def group_is_whole(lab: Lab) -> Check:
         len(serving) == wanted and len(zones) == min(wanted, len(group["AvailabilityZones"])), "The group",
         f"{wanted} instances are in service in {len(zones)} zones", f"{len(serving)} in {sorted(zones)}",
         "read the group's activities: the last one says what it waits for",
+    )  # fmt: skip
+
+
+def scaled_under_load(lab: Lab, seen: Surge) -> Check:
+    """Check that the alarm fired, the group grew, and shrank again (steps 73 and 86).
+
+    On AWS a load that a real server bears easily fires no alarm: that is a finding, and the check only says so.
+    """
+    grew = seen.fired_at is not None and bool(seen.newcomer)
+    fits = grew or (lab.backend == "aws" and seen.fired_at is None)
+    return expect(
+        fits and seen.is_back, "Step 86", seen.says if fits else "the group grew under load and shrank after it",
+        seen.says, "read the group's activities and the alarms' reasons; then run the surge again with again=True",
     )  # fmt: skip
 
 

@@ -10,13 +10,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mglab.clock import Clock
-from mglab.config import cloud_directory
-from mglab.errors import CloudUnavailable
+from mglab.config import DEFAULT_CLOUD, cloud_directory
+from mglab.errors import CloudUnavailable, UsageError
 
 
 def directory_of(name: str, environ: Mapping[str, str]) -> Path:
@@ -24,26 +24,38 @@ def directory_of(name: str, environ: Mapping[str, str]) -> Path:
     return cloud_directory({**environ, "MGLAB_CLOUD": name})
 
 
-def command(verb: str, name: str, rate: float) -> list[str]:
-    """Give the command line that starts, stops or describes a cloud."""
-    options = {"--directory": str(directory_of(name, os.environ)), "--name": name, "--rate": f"{rate:g}"}
-    return [sys.executable, "-m", "mglab.localcloud", verb, *(word for pair in options.items() for word in pair)]
+def command(verb: str, name: str, rate: float, knobs: Sequence[str] = ()) -> list[str]:
+    """Give the command line that starts, stops or describes a cloud; knobs are ``NAME=VALUE``, as the user wrote."""
+    options = [("--directory", str(directory_of(name, os.environ))), ("--name", name), ("--rate", f"{rate:g}")]
+    options += [("--knob", knob) for knob in knobs]
+    return [sys.executable, "-m", "mglab.localcloud", verb, *(word for pair in options for word in pair)]
 
 
-def ask(verb: str, name: str, rate: float = 60.0) -> dict[str, Any] | None:
+def ask(verb: str, name: str, rate: float = 60.0, knobs: Sequence[str] = ()) -> dict[str, Any] | None:
     """Run such a command; gives what the cloud says of itself, None when it does not run."""
-    done = subprocess.run(command(verb, name, rate), capture_output=True, text=True, check=False)
+    found = _asked(command(verb, name, rate, knobs))
+    return found if isinstance(found, dict) else None
+
+
+def knobs(given: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """List the knobs of the local cloud's model; raises UsageError when one of those given cannot be turned so."""
+    return list(_asked(command("knobs", DEFAULT_CLOUD, 60.0, given)))
+
+
+def _asked(words: Sequence[str]) -> Any:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     return answer(done.returncode, done.stdout, done.stderr)
 
 
-def answer(code: int, out: str, errors: str) -> dict[str, Any] | None:
-    """Read what such a command printed; raises CloudUnavailable with its own words when it failed."""
+def answer(code: int, out: str, errors: str) -> Any:
+    """Read what such a command printed; raises UsageError or CloudUnavailable with its own words when it failed."""
     if code == 0:
-        known = json.loads(out or "null")
-        return known if isinstance(known, dict) else None
+        return json.loads(out or "null")
     words = [line.strip() for line in errors.splitlines() if line.strip()] or [f"exit code {code}"]
     hint = words[-1].removeprefix("next: ") if words[-1].startswith("next: ") else "look at it: python3 -m mglab doctor"
     kept = words[:-1] if words[-1].startswith("next: ") else words
+    if code == UsageError.exit_code:
+        raise UsageError(" ".join(kept), hint=hint)
     raise CloudUnavailable(" ".join(kept[-3:]), hint=hint)
 
 
@@ -66,6 +78,11 @@ def environment_of(cloud: Mapping[str, Any]) -> dict[str, str]:
         **cloud.get("client_environment", {}),
     }
     return {name: str(value) for name, value in known.items()}
+
+
+def knobs_in_words(cloud: Mapping[str, Any]) -> str:
+    """Say which knobs of a cloud do not have their default: ``, core_share=0.05``; empty when all have."""
+    return "".join(f", {name}={value:g}" for name, value in cloud.get("knobs", {}).items())
 
 
 def shown(cloud: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,6 +52,8 @@ class Options:
     run: str = ""
     author: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
+    knobs: Sequence[str] = ()
+    """``NAME=VALUE`` of the local cloud's model."""
     notebooks: Path = field(default_factory=lambda: config.project_folder() / "notebooks")
     outputs: Path = field(default_factory=lambda: config.outputs_folder(os.environ))
     teardown: Sequence[str] = (sys.executable, "-m", "mglab", "teardown")
@@ -135,6 +137,10 @@ def checked_name(options: Options) -> str:
     if not 1 <= options.rate <= 3600:
         raise UsageError(f"the clock cannot run at rate {options.rate:g}", hint="give 1 to 3600; 60 is usual")
     config.state_home(os.environ)
+    if options.knobs and options.backend != "local":
+        raise UsageError("only a local cloud has knobs", hint="leave --knob away, or use --backend local")
+    if options.knobs:
+        clouds.knobs(options.knobs)
     return config.run_name(options.run or datetime.now().strftime("%Y-%m-%d-%H%M%S"), {})
 
 
@@ -219,7 +225,7 @@ def _where(options: Options) -> str:
 def _duties(course: Course) -> guard.Duties:
     local, options = course.options.backend == "local", course.options
     return guard.Duties(
-        up=clouds.command("up", course.cloud_name, options.rate) if local else (),
+        up=clouds.command("up", course.cloud_name, options.rate, options.knobs) if local else (),
         teardown=(*options.teardown, "--run", course.name, "--backend", options.backend),
         down=clouds.command("down", course.cloud_name, options.rate) if local else (),
         run_folder=str(course.folder.absolute()),
@@ -237,13 +243,16 @@ def _cloud(course: Course, watch: guard.Guard | None) -> Mapping[str, Any]:
             raise Interrupted
         cloud = clouds.answer(started.code, started.out, started.errors)
     else:
-        cloud = clouds.ask("up", course.cloud_name, course.options.rate) if course.cloud_name else None
+        told = course.options
+        cloud = clouds.ask("up", course.cloud_name, told.rate, told.knobs) if course.cloud_name else None
     if not cloud:
         return {}
     if cloud["rate"] != course.options.rate:
         course.line.say(f"the cloud that was kept runs at rate {cloud['rate']:g}, and goes on so")
+    if other := cloud.get("other_knobs"):
+        course.line.say(f"the cloud that was kept has other knobs, and goes on so: {other}")
     _tell_losses(course, cloud)
-    known = {name: cloud[name] for name in ("account", "region", "rate")}
+    known = {name: cloud[name] for name in ("account", "region", "rate", "knobs")}
     course.note(cloud=course.cloud_name, **known)
     return cloud
 

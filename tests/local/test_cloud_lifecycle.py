@@ -95,6 +95,22 @@ def test_up_twice_is_the_same_cloud(cloud: Cloud) -> None:
     assert cloud.call("status") == cloud.state
 
 
+def test_a_cloud_keeps_the_knobs_it_was_started_with() -> None:
+    with prepared("knobs", RATE, "--knob", "boot_s=5", "--knob", "core_share=0.5") as cloud:
+        state = cloud.up()
+        assert state["knobs"] == {"boot_s": 5.0, "core_share": 0.5} == (cloud.call("status") or {})["knobs"]
+        assert cloud.call("up") == state, "as asked: nothing to say"
+        cloud.options = ("--knob", "boot_s=7")
+        other = cloud.call("up") or {}
+        assert other.pop("other_knobs") == "boot_s is 5, not 7, core_share is 0.5, not 0.08"
+        assert other == state
+        cloud.options = ("--knob", "boot=7")
+        failing = cloud.begin("up")
+        _, errors = failing.communicate(timeout=COMMAND_BOUND_S)
+        assert failing.returncode == 2 and "did you mean 'boot_s'?" in errors and "Traceback" not in errors
+        cloud.options = ()
+
+
 def test_two_ups_at_once_are_the_same_cloud() -> None:
     with prepared("twins", RATE) as cloud:
         first, second = cloud.begin("up"), cloud.begin("up")

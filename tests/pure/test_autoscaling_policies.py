@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
+from mglab.localcloud.knobs import turned
 from tests.pure.autoscaling_cloud import (
     ACCOUNT,
     REGION,
@@ -88,6 +90,54 @@ def test_nothing_scales_while_everyone_is_warming_up(running: World) -> None:
     assert running.group()["DesiredCapacity"] == 2
     running.go(120)
     assert running.group()["DesiredCapacity"] == 3
+
+
+def test_nobody_leaves_while_someone_warms_up(running: World) -> None:
+    track(running)
+    running("UpdateAutoScalingGroup", AutoScalingGroupName="MGAS", DesiredCapacity=3)
+    running.cpu = 1.0
+    running.until(lambda: len(running.instances("InService")) == 3)
+    running.go(1500)  # the low alarm has long fired, everyone is warm: one is taken out
+    assert running.group()["DesiredCapacity"] == 2
+    running("UpdateAutoScalingGroup", AutoScalingGroupName="MGAS", DesiredCapacity=3)
+    running.until(lambda: len(running.instances("InService")) == 3)
+    running.go(290)
+    assert running.group()["DesiredCapacity"] == 3, "the newcomer warms up for 300 s, the alarm may speak as it will"
+    assert running.until(lambda: running.group()["DesiredCapacity"] == 2) <= 130
+
+
+def test_an_instance_counts_in_its_groups_average_once_it_is_warm(running: World) -> None:
+    ids = {each["InstanceId"] for each in running.instances()}
+    assert running.service.warming(running.at) == set(), "without a policy nobody warms up"
+    track(running)
+    assert running.service.warming(running.at) == ids
+    running.go(300)
+    assert running.service.warming(running.at) == set()
+    assert running.service.warming(running.at - 200) == ids
+    track(running, EstimatedInstanceWarmup=0)
+    assert running.service.warming(running.at - 200) == set()
+
+
+def test_an_alarm_that_stays_in_alarm_asks_again_each_minute(running: World) -> None:
+    """At its maximum a group cannot grow; when the maximum is raised, the alarm that is still on makes it grow."""
+    track(running)
+    running("UpdateAutoScalingGroup", AutoScalingGroupName="MGAS", MaxSize=2)
+    running.cpu = 90.0
+    running.go(900)
+    (high,) = [a for a in running.cloudwatch.state.alarms.values() if "AlarmHigh" in a.name]
+    assert high.state == "ALARM" and running.group()["DesiredCapacity"] == 2
+    since = high.state_updated_at
+    running("UpdateAutoScalingGroup", AutoScalingGroupName="MGAS", MaxSize=3)
+    assert running.until(lambda: running.group()["DesiredCapacity"] == 3) <= 60
+    assert high.state_updated_at == since, "it did not change its state for that"
+
+
+def test_the_low_alarms_factor_is_a_knob(running: World) -> None:
+    running.service.cloud = replace(running.service.cloud, knobs=turned(["alarm_low_factor=0.9"]))
+    for each in running.service.pages:
+        each.cloud = running.service.cloud
+    track(running)
+    assert sorted(a.rule.threshold for a in running.cloudwatch.state.alarms.values()) == [45.0, 50.0]
 
 
 def test_alarms_do_nothing_while_alarm_notification_is_suspended(running: World) -> None:

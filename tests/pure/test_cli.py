@@ -50,6 +50,11 @@ def _nothing_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("run --rate 0", "the clock cannot run at rate 0; give 1 to 3600; 60 is usual"),
         ("run --rate fast", "the clock cannot run at rate fast; give 1 to 3600; 60 is usual"),
         ("run --run a/b", "'a/b' cannot name a run; up to 48 letters, digits, dots, hyphens, underscores"),
+        ("run --backend aws --knob boot_s=1",
+         "only a local cloud has knobs; leave --knob away, or use --backend local"),
+        ("run --knob boots=1", "there is no knob 'boots'; did you mean 'boot_s'?"),
+        ("run --knob boot_s=long", "knob boot_s cannot be 'long'; give a number from 0 to 86400 (lab seconds)"),
+        ("cloud knobs --knob boot_s", "'boot_s' turns no knob; give NAME=VALUE, for example publication_delay_s=0"),
         ("cloud upp", "there is no 'cloud upp'; did you mean 'up'?"),
         ("status --run nope", "there is no run 'nope'; carry one out first: python3 -m mglab run"),
         ("pdf --run nope", "there is no run 'nope'; carry one out first: python3 -m mglab run"),
@@ -124,7 +129,7 @@ def test_test_hands_the_rest_to_pytest(words: str, called: list[str], monkeypatc
 def test_cloud_env_can_be_evaluated_by_a_shell(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(clouds, "ask", lambda verb, name, rate: CLOUD)
+    monkeypatch.setattr(clouds, "ask", lambda *_: CLOUD)
     assert cli.main(["cloud", "env"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert "export AWS_ENDPOINT_URL=http://127.0.0.1:4000" in said
@@ -133,15 +138,36 @@ def test_cloud_env_can_be_evaluated_by_a_shell(
 
 
 def test_cloud_status_shows_no_secret(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(clouds, "ask", lambda verb, name, rate: CLOUD)
+    monkeypatch.setattr(clouds, "ask", lambda *_: CLOUD)
     assert cli.main(["cloud", "status", "--json"]) == 0
     assert "secret" not in str(json.loads(capsys.readouterr().out))
+
+
+def test_cloud_knobs_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["cloud", "knobs", "--json"]) == 0
+    told = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+    assert told["publication_delay_s"]["default"] == 90 and told["publication_delay_s"]["unit"] == "lab seconds"
+    assert cli.main(["cloud", "knobs"]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in told)
+
+
+def test_cloud_up_hands_knobs_on_and_says_which_it_could_not_turn(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Any] = []
+    running = {**CLOUD, "knobs": {"boot_s": 5.0}, "other_knobs": "boot_s is 5, not 0"}
+    monkeypatch.setattr(clouds, "ask", lambda *words: asked.append(words) or running)
+    assert cli.main(["cloud", "up", "--knob", "boot_s=0", "--knob", "image_s=1"]) == 0
+    assert asked == [("up", "default", 60.0, ["boot_s=0", "image_s=1"])]
+    said = capsys.readouterr().out
+    assert "process 7, boot_s=5\n" in said and "keeps its knobs: boot_s is 5, not 0" in said
 
 
 def test_a_cloud_that_is_down_is_exit_code_4(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(clouds, "ask", lambda verb, name, rate: None)
+    monkeypatch.setattr(clouds, "ask", lambda *_: None)
     assert cli.main(["cloud", "status", "--name", "x"]) == 4
     assert "python3 -m mglab cloud up --name x" in capsys.readouterr().err
 

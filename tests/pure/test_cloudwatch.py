@@ -329,7 +329,10 @@ def test_history_tells_what_happened_newest_first() -> None:
         'Alarm "high" deleted', f"Successfully executed action {POLICY}",
         "Alarm updated from INSUFFICIENT_DATA to ALARM", 'Alarm "high" created',
     ]
-    assert json.loads(items[2]["HistoryData"])["newState"]["stateValue"] == "ALARM"
+    told = json.loads(items[2]["HistoryData"])
+    assert told["oldState"] == {"stateValue": "INSUFFICIENT_DATA", "stateReason": "Unchecked: Initial alarm creation"}
+    assert told["newState"]["stateValue"] == "ALARM" and "greater than the threshold" in told["newState"]["stateReason"]
+    assert told["newState"]["stateReasonData"]["recentDatapoints"] == [90.0, 90.0, 90.0]
 
 
 def test_alarms_are_found_by_prefix_in_pages_and_carry_tags() -> None:

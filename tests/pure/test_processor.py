@@ -30,14 +30,28 @@ def percents(points: list[tuple[str, str, dict[str, str], float, str]]) -> dict[
 
 
 def test_a_point_is_the_share_of_a_core_that_was_burned_in_the_window() -> None:
-    processor = Processor()
+    processor = Processor(core_share=1.0)
     processor.points(burned(a=1.0), [instance("a", group="MGAS")], BEGAN)
     points = processor.points(burned(a=2.0), [instance("a", group="MGAS")], BEGAN + 5)
     assert percents(points) == {"a": 20.0, "MGAS": 20.0}
 
 
+def test_its_share_of_a_core_is_all_that_an_instance_has() -> None:
+    processor = Processor(core_share=0.1)
+    processor.points(burned(a=0.0, b=0.0), [instance("a"), instance("b")], BEGAN)
+    points = processor.points(burned(a=0.25, b=0.6), [instance("a"), instance("b")], BEGAN + 5)
+    assert percents(points) == {"a": 50.0, "b": 100.0}
+
+
+def test_who_warms_up_is_measured_but_not_counted_in_its_group() -> None:
+    processor, members = Processor(core_share=1.0), [instance("old", group="MGAS"), instance("new", group="MGAS")]
+    processor.points(burned(old=0.0, new=0.0), members, BEGAN)
+    points = processor.points(burned(old=1.0, new=5.0), members, BEGAN + 5, warming={"new"})
+    assert [(next(iter(it[2].values())), it[3]) for it in points] == [("old", 20.0), ("MGAS", 20.0), ("new", 100.0)]
+
+
 def test_an_instances_first_and_partial_window_has_no_point() -> None:
-    processor = Processor()
+    processor = Processor(core_share=1.0)
     processor.points(burned(a=0.0), [instance("a")], BEGAN)
     second = processor.points(burned(a=5.0, new=2.0), [instance("a"), instance("new")], BEGAN + 5)
     third = processor.points(burned(a=10.0, new=4.5), [instance("a"), instance("new")], BEGAN + 10)
@@ -47,14 +61,14 @@ def test_an_instances_first_and_partial_window_has_no_point() -> None:
 
 @pytest.mark.parametrize("state", ["pending", "stopping", "stopped", "shutting-down", "terminated"])
 def test_only_windows_that_it_ran_through_count(state: str) -> None:
-    processor = Processor()
+    processor = Processor(core_share=1.0)
     processor.points(burned(a=1.0), [instance("a", state)], BEGAN)
     assert processor.points(burned(a=2.0), [instance("a")], BEGAN + 5) == []
     assert percents(processor.points(burned(a=3.0), [instance("a")], BEGAN + 10)) == {"a": 20.0}
 
 
 def test_a_window_that_a_late_tick_made_longer_counts_as_long_as_it_was() -> None:
-    processor = Processor()
+    processor = Processor(core_share=1.0)
     processor.points(burned(a=0.0), [instance("a")], BEGAN)
     assert percents(processor.points(burned(a=5.0), [instance("a")], BEGAN + 10)) == {"a": 50.0}
 

@@ -24,6 +24,7 @@ from mglab.localcloud.api.autoscaling_state import AutoScalingState, Cloud, Elbv
 from mglab.localcloud.api.cloudwatch import CloudWatch
 from mglab.localcloud.api.cloudwatch_state import Alarm
 from mglab.localcloud.api.compute import Compute
+from mglab.localcloud.knobs import DEFAULTS, Knobs
 from mglab.localcloud.rules.alarms import State
 
 __all__ = ["AutoScaling", "Elbv2"]
@@ -43,9 +44,10 @@ class AutoScaling:
         random: randomness.Random,
         *,
         state: AutoScalingState | None = None,
+        knobs: Knobs = DEFAULTS,
     ) -> None:
         self.state = state or AutoScalingState()
-        self.cloud = Cloud(compute, elbv2, cloudwatch, now, account, region, random, self.state)
+        self.cloud = Cloud(compute, elbv2, cloudwatch, now, account, region, random, self.state, knobs)
         parts = (GroupPage, MemberPage, AttachmentPage, PolicyPage, ActivityPage)
         self.pages = tuple(part(self.cloud) for part in parts)
         cloudwatch.on_alarm(self._on_alarm)
@@ -57,6 +59,10 @@ class AutoScaling:
     def minute(self, now: float) -> list[Datum]:
         """Give the enabled group metrics of the lab minute that ends now."""
         return [datum for group in self.state.groups.values() for datum in group_metrics(group)]
+
+    def warming(self, at: float) -> set[str]:
+        """Name the instances that were still warming up at this moment: their group's averages leave them out."""
+        return autoscaling_policies.warming(self.cloud, at)
 
     def _on_alarm(self, alarm: Alarm, old_state: State, new_state: State, at: float) -> None:
         if new_state == "ALARM":

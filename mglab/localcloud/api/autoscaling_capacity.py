@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from mglab.localcloud.api.autoscaling_state import Change, Cloud, Group
-from mglab.localcloud.rules.autoscaler import DECISION_S
+
+DECISION = (0.2, 1.0, 3.0)
+"""From a change of capacity to "an instance was started": 2-30 s, usually 10 (aws-facts 2.4, first row; 7)."""
 
 
 def change(cloud: Cloud, group: Group, desired: int, wish: Change) -> None:
@@ -16,6 +18,6 @@ def change(cloud: Cloud, group: Group, desired: int, wish: Change) -> None:
 
 def pause(cloud: Cloud, group: Group) -> None:
     """Let a few seconds pass before the group fills a gap or takes anyone out."""
-    least, usual, most = DECISION_S
+    least, usual, most = (share * cloud.knobs.decision_s for share in DECISION)
     if not group.changes:
         group.capacity_due_at = cloud.now() + cloud.random.triangular(least, most, usual)

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from mglab.localcloud.api import autoscaling_activities as activities
 from mglab.localcloud.api import autoscaling_capacity as capacity
-from mglab.localcloud.api.autoscaling_state import Change, Cloud, Group, Params, Policy, find_group
+from mglab.localcloud.api.autoscaling_state import Change, Cloud, Group, Member, Params, Policy, find_group
 from mglab.localcloud.api.cloudwatch_forms import invalid, page, refuse_members, require
 from mglab.localcloud.api.cloudwatch_state import Alarm
-from mglab.localcloud.rules.autoscaler import ALARM_LOW_FACTOR, Load, scale_in, scale_out
+from mglab.localcloud.rules.autoscaler import Load, scale_in, scale_out
 
 HIGH_PERIODS, LOW_PERIODS = 3, 15
 """Minutes that the alarms look at (aws-facts 2.6)."""
@@ -64,7 +64,8 @@ class PolicyPage:
         target = float(policy.configuration["TargetValue"])
         policy.high_alarm = self._put_alarm(group, policy, "High", target)
         if not policy.configuration["DisableScaleIn"]:
-            policy.low_alarm = self._put_alarm(group, policy, "Low", round(target * ALARM_LOW_FACTOR, 9))
+            threshold = round(target * self.cloud.knobs.alarm_low_factor, 9)
+            policy.low_alarm = self._put_alarm(group, policy, "Low", threshold)
 
     def _put_alarm(self, group: Group, policy: Policy, side: str, threshold: float) -> tuple[str, str]:
         name = f"TargetTracking-{group.name}-Alarm{side}-{self.cloud.new_uuid()}"
@@ -129,10 +130,8 @@ def _scale(cloud: Cloud, group: Group, policy: Policy, alarm: Alarm, at: float) 
 
 
 def _load(group: Group, policy: Policy, metric: float, at: float) -> Load:
-    """Tell the members whose metric counts from those still warming up (aws-facts 2.1, DefaultInstanceWarmup)."""
-    given = next((each for each in (policy.warmup_s, group.warmup_s) if each is not None), group.cooldown_s)
-    in_service = [m.in_service_at for m in group.active if m.lifecycle == "InService" and m.in_service_at is not None]
-    warmed = sum(at >= since + given for since in in_service)
+    """Tell the members whose metric counts from those still warming up."""
+    warmed = sum(_is_warm(member, _warmup_s(group, policy), at) for member in group.active)
     return Load(
         metric=metric,
         target=float(policy.configuration["TargetValue"]),
@@ -142,6 +141,27 @@ def _load(group: Group, policy: Policy, metric: float, at: float) -> Load:
         minimum=group.minimum,
         maximum=group.maximum,
     )
+
+
+def warming(cloud: Cloud, at: float) -> set[str]:
+    """Name the instances that were still warming up: their group's averages leave them out (aws-facts 2.1, 2.6)."""
+    return {
+        member.instance_id
+        for group in cloud.state.groups.values()
+        for policy in group.policies.values()
+        for member in group.members.values()
+        if not _is_warm(member, _warmup_s(group, policy), at)
+    }
+
+
+def _warmup_s(group: Group, policy: Policy) -> float:
+    """Give the policy's own warm-up, else the group's, else its cooldown (aws-facts 2.1, DefaultInstanceWarmup)."""
+    return next((each for each in (policy.warmup_s, group.warmup_s) if each is not None), group.cooldown_s)
+
+
+def _is_warm(member: Member, warmup_s: float, at: float) -> bool:
+    since = member.in_service_at
+    return member.lifecycle != "Pending" and since is not None and at >= since + warmup_s
 
 
 def _invoking(alarm: Alarm, at: float) -> Params:

@@ -19,9 +19,11 @@ from mglab.localcloud.api.autoscaling_state import Attachment, Cloud, Group, Mem
 from mglab.localcloud.api.compute import LaunchRequest
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.rules import autoscaler as rules
-from mglab.localcloud.rules.autoscaler import DETECTION_S, NOT_RUNNING, REPLACEMENT_S, Failure, Launch, Terminate
+from mglab.localcloud.rules.autoscaler import NOT_RUNNING, Failure, Launch, Terminate
 
 NO_TARGET_GROUP = "One or more target groups not found. Validating load balancer configuration failed."
+DETECTION = (0.25, 1.0)
+"""A failure is noticed after 15-60 s, uniform (aws-facts 2.4, last but one row; 7)."""
 _CAPACITY_CODES = ("VcpuLimitExceeded", "InstanceLimitExceeded", "InsufficientInstanceCapacity")
 """Their messages are shown with the code before them (aws-facts 2.3, status messages)."""
 
@@ -93,7 +95,7 @@ def _look_after(cloud: Cloud, group: Group, member: Member, now: float) -> None:
     if found is None:
         member.notice_at = None
     elif member.notice_at is None:
-        member.notice_at = now + cloud.random.uniform(*DETECTION_S)
+        member.notice_at = now + cloud.knobs.detection_s * cloud.random.uniform(*DETECTION)
     elif now >= member.notice_at and member.failure is None:
         member.failure = found
 
@@ -193,7 +195,7 @@ def _terminate(cloud: Cloud, group: Group, decisions: Sequence[Terminate], now: 
         member = group.members[decision.instance_id]
         if decision.reason == "unhealthy":
             begin_to_leave(cloud, group, member, activities.unhealthy(now, member.failure or "ec2"), now)
-            group.replacements.append(now + REPLACEMENT_S)
+            group.replacements.append(now + cloud.knobs.replacement_s)
         else:
             begin_to_leave(cloud, group, member, surplus, now, alarm=activities.invoking_alarm(group.changes))
         _leave(cloud, group, member, now)

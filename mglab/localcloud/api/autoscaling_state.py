@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 from mglab.localcloud.api.cloudwatch import CloudWatch
 from mglab.localcloud.api.compute import Compute
 from mglab.localcloud.api.faults import ApiError
+from mglab.localcloud.knobs import DEFAULTS, Knobs
 from mglab.localcloud.rules.autoscaler import Failure, Lifecycle, Subnet
 
 Params = dict[str, Any]
@@ -194,6 +195,7 @@ class Cloud:
     region: str
     random: random.Random
     state: AutoScalingState
+    knobs: Knobs = DEFAULTS
 
     def new_uuid(self) -> str:
         """Make an id from the cloud's own randomness."""

@@ -22,8 +22,6 @@ from mglab.localcloud.rules.statistics import MINUTE_S, aligned, cpu_utilization
 
 __all__ = ["CloudWatch", "cpu_utilization"]
 
-PUBLICATION_DELAY_S = 90.0
-"""Between the end of a minute and its points being seen: 60-180 s (aws-facts 7)."""
 FORGET_EVERY_MINUTES = 60
 
 
@@ -36,7 +34,7 @@ class CloudWatch:
         account: str,
         region: str,
         *,
-        publication_delay_s: float = PUBLICATION_DELAY_S,
+        publication_delay_s: float,
         state: CloudWatchState | None = None,
     ) -> None:
         self.state = state or CloudWatchState()

@@ -196,14 +196,13 @@ class AlarmPage:
                 self._act(alarm, alarm.state, now)
 
     def _enter(self, alarm: Alarm, state: State, reason: str, data: str | None, now: float) -> None:
-        old = alarm.state
+        old, before = alarm.state, _told(alarm)
         alarm.state, alarm.reason, alarm.reason_data = state, reason, data
         if old == state:
             return
         alarm.state_updated_at = now
         summary = f"Alarm updated from {old} to {state}"
-        self._note(alarm, "StateUpdate", summary, {"oldState": {"stateValue": old},
-                   "newState": {"stateValue": state, "stateReason": reason}})
+        self._note(alarm, "StateUpdate", summary, {"oldState": before, "newState": _told(alarm)})
         if alarm.actions_enabled:
             for action in alarm.actions[state]:
                 self._note_action(alarm, action)
@@ -223,6 +222,12 @@ class AlarmPage:
     def _note(self, alarm: Alarm, kind: str, summary: str, data: Params) -> None:
         text = json.dumps({"version": "1.0", **data}, separators=(",", ":"))
         self.state.history.append(HistoryItem(self.now(), alarm.name, kind, summary, text))
+
+
+def _told(alarm: Alarm) -> Params:
+    """Give a state as the history tells it: the reason in words, and its data when there are any."""
+    told: Params = {"stateValue": alarm.state, "stateReason": alarm.reason}
+    return told if alarm.reason_data is None else told | {"stateReasonData": json.loads(alarm.reason_data)}
 
 
 def _rule(params: Params) -> Rule:

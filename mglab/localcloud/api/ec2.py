@@ -23,6 +23,7 @@ from mglab.localcloud.api.ec2_launch import DEFAULT_TYPE, checked, checked_conte
 from mglab.localcloud.api.ec2_network import Networks
 from mglab.localcloud.api.ec2_state import Instance, World, new_id
 from mglab.localcloud.api.ec2_templates import Templates, find_template, find_version
+from mglab.localcloud.knobs import DEFAULTS, Knobs
 from mglab.localcloud.rules.lifecycle import is_up, power, terminate
 from mglab.localcloud.rules.reach import Network, Target, from_internet, promised_ports
 from mglab.localcloud.seam import Front, ImageSpec, MachineSpec, Observed, PrivateAddress
@@ -43,10 +44,11 @@ class Ec2:
         directory: Path,
         base_image_id: str,
         project2_image_id: str,
+        knobs: Knobs = DEFAULTS,
     ) -> None:
         moto_clock.install_clock(now)
         backend = moto_room.open_backend()
-        self._world = world = World(backend, now, plan, random, directory)
+        self._world = world = World(backend, now, plan, random, directory, knobs)
         backend.ours = world.holds
         backend.addresses_in = world.used_addresses
         seed_images(world, base_image_id, project2_image_id)

@@ -30,10 +30,9 @@ from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.api.wire_xml import iso8601
 from mglab.localcloud.rules.lifecycle import SPREAD, hold, reboot
 
-IMAGE_S = 180.0  # aws-facts 7: AMI creation, 8 GB
-IMAGE_OFF_S = 30.0  # aws-facts 7: of which the reboot takes 30-60 s, booting included
 AMAZON = "137112412989"
 NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")  # CreateImage's rule
+AWAITED_S = 30.0  # our choice: after its boot time, within which an instance's tree is copied from its image
 SEEDED_AT = 1_690_000_000.0  # July 2023: before the course that the lab is from
 
 
@@ -156,7 +155,7 @@ class Images:
         """Give the images whose trees must stay: in the catalogue, in a snapshot, or about to be booted from."""
         now = self._world.now()
         awaited = {
-            i.image_id for i in self._world.instances.values() if i.life.boots == 1 and i.life.up_at + IMAGE_OFF_S > now
+            i.image_id for i in self._world.instances.values() if i.life.boots == 1 and i.life.up_at + AWAITED_S > now
         }
         images = self._world.images.values()
         return tuple(i for i in images if i.registered or not i.deleted_snapshot or i.image_id in awaited)
@@ -189,14 +188,14 @@ class Images:
             description=params.get("Description", ""),
             owner_id=ACCOUNT,
             created_at=now,
-            ready_at=now + IMAGE_S * world.random.uniform(1 - SPREAD, 1 + SPREAD),
+            ready_at=now + world.knobs.image_s * world.random.uniform(1 - SPREAD, 1 + SPREAD),
             state="pending",
             source_instance_id=instance.instance_id,
             source_volume_id=instance.volume_id,
             source_image_id=instance.image_id,
             no_reboot=params.get("NoReboot", False),
             copied=False,
-            off_until=now + IMAGE_OFF_S,
+            off_until=now + world.knobs.image_off_s,
         )
 
     def _check_name(self, name: str) -> None:

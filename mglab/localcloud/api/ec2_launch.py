@@ -19,7 +19,8 @@ from typing import Any
 from mglab.localcloud.api import moto_room
 from mglab.localcloud.api.ec2_state import Instance, World, missing, new_id, tags_for
 from mglab.localcloud.api.faults import ApiError
-from mglab.localcloud.rules.lifecycle import draw_pace, launched
+from mglab.localcloud.knobs import Knobs
+from mglab.localcloud.rules.lifecycle import Pace, draw_pace, launched
 
 USER_DATA_LIMIT_BYTES = 16 * 1024  # raw, before base64: EC2's limit
 DEFAULT_TYPE = "m1.small"
@@ -143,7 +144,7 @@ def launch(world: World, order: Order, index: int, reservation_id: str, client_t
         wants_public_address=order.public,
         volume_id=new_id("vol"),
         launched_at=now,
-        life=launched(now, draw_pace(world.random)),
+        life=launched(now, draw_pace(world.random, _usual_pace(world.knobs))),
         monitoring=order.monitoring,
         shutdown_behavior=order.shutdown_behavior,
         refuses_termination=order.refuses_termination,
@@ -154,6 +155,10 @@ def launch(world: World, order: Order, index: int, reservation_id: str, client_t
     world.tag(instance.volume_id, order.volume_tags)
     world.tag(interface.interface_id, order.interface_tags)
     return instance
+
+
+def _usual_pace(knobs: Knobs) -> Pace:
+    return Pace(knobs.pending_s, knobs.boot_s, knobs.shutting_down_s, knobs.stopping_s)
 
 
 def _interface_of(params: Mapping[str, Any]) -> Mapping[str, Any]:

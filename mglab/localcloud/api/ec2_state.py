@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from mglab.localcloud.addresses import AddressPlan
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.api.moto_room import ACCOUNT, REGION, Backend
+from mglab.localcloud.knobs import DEFAULTS, Knobs
 from mglab.localcloud.rules.lifecycle import Life
 
 __all__ = ["ACCOUNT", "REGION", "Image", "Instance", "Interface", "Template", "TemplateVersion", "World"]
@@ -156,6 +157,7 @@ class World:
     plan: AddressPlan
     random: Random
     directory: Path
+    knobs: Knobs = DEFAULTS
     instances: dict[str, Instance] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
     interfaces: dict[str, Interface] = field(default_factory=dict)

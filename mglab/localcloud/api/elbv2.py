@@ -29,7 +29,8 @@ from mglab.localcloud.api import (
     elbv2_targets,
 )
 from mglab.localcloud.api.compute import Compute
-from mglab.localcloud.api.elbv2_state import Knobs, State, TargetGroup, TargetKey, balancer_of, target_group
+from mglab.localcloud.api.elbv2_state import State, TargetGroup, TargetKey, balancer_of, target_group
+from mglab.localcloud.knobs import DEFAULTS, Knobs
 from mglab.localcloud.rules.health import Transition
 from mglab.localcloud.seam import Node, Observed, Probe
 
@@ -47,10 +48,10 @@ class Elbv2:
         region: str,
         random: Random,
         *,
-        knobs: Knobs | None = None,
+        knobs: Knobs = DEFAULTS,
         secret: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
-        self._state = State(compute, now, account, region, random, secret, knobs or Knobs())
+        self._state = State(compute, now, account, region, random, secret, knobs)
 
     # ---- load balancers
 

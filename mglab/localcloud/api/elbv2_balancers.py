@@ -26,6 +26,7 @@ from mglab.localcloud.api.faults import ApiError
 
 MOST_LOAD_BALANCERS = 50  # aws-facts 1.1
 FREE_ADDRESSES = 8  # aws-facts 1.1
+PROVISIONING = (0.8, 1.0, 1.6)  # aws-facts 7: 120-240 s, usually 150
 
 
 def create_load_balancer(state: State, params: dict[str, Any]) -> dict[str, Any]:
@@ -213,7 +214,7 @@ def _new(state: State, name: str, scheme: str, subnets: list[SubnetView], groups
     if len(state.load_balancers) >= MOST_LOAD_BALANCERS:
         raise ApiError("TooManyLoadBalancers", "The maximum number of load balancers has been reached")
     now, unique = state.now(), state.new_id()
-    shortest, usual, longest = state.knobs.provisioning_s
+    shortest, usual, longest = (share * state.knobs.provisioning_s for share in PROVISIONING)
     return LoadBalancer(
         arn=state.arn(f"loadbalancer/net/{name}/{unique}"),
         name=name,

@@ -14,6 +14,7 @@ from random import Random
 
 from mglab.localcloud.api.compute import Compute, NodeInterface
 from mglab.localcloud.api.faults import ApiError
+from mglab.localcloud.knobs import Knobs
 from mglab.localcloud.rules import health
 from mglab.localcloud.seam import FlowKey, FlowReport
 
@@ -21,23 +22,6 @@ CANONICAL_HOSTED_ZONE_ID = "Z26RNL4JYFTOTI"
 """Of every network load balancer in us-east-1 (aws-facts 1.1)."""
 
 MOST_TAGS = 50
-
-
-@dataclass(frozen=True)
-class Knobs:
-    """Timings of the model in lab seconds (aws-facts 7) and the one rule that AWS's pages leave open."""
-
-    provisioning_s: tuple[float, float, float] = (120.0, 150.0, 240.0)
-    """Shortest, usual, longest."""
-    registration_s: float = 90.0
-    registration_jitter_s: float = 30.0
-    initial_passes: int = 1
-    """Passed checks from ``initial`` to ``healthy`` (aws-facts 1.5, 8.1)."""
-    dns_removal_lag_s: float = 30.0
-    interface_linger_s: float = 120.0
-    """A deleted balancer's interfaces go only minutes later (aws-facts 1.1)."""
-    terminated_draining_s: float = 600.0
-    """How long a terminated instance, asked for by id, is still called draining (aws-facts 0.6)."""
 
 
 TargetKey = tuple[str, int]

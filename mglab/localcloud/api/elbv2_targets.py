@@ -20,6 +20,7 @@ from mglab.localcloud.rules import health
 from mglab.localcloud.seam import ProbeReport
 
 MOST_TARGETS = 1000  # aws-facts 1.1
+REGISTRATION_SPREAD = 1 / 3  # aws-facts 1.5: 90 s ± 30
 
 NO_OVERRIDE = {
     "State": "no_override",
@@ -60,8 +61,7 @@ def register(state: State, group: TargetGroup, key: TargetKey, now: float) -> No
     """Put a target at the start of its walk, unless it is on it."""
     if _registered(group, key):
         return
-    jitter_s = state.knobs.registration_jitter_s
-    delay_s = state.knobs.registration_s + state.random.uniform(-jitter_s, jitter_s)
+    delay_s = state.knobs.registration_s * (1 + state.random.uniform(-REGISTRATION_SPREAD, REGISTRATION_SPREAD))
     group.departed.pop(key, None)
     group.targets[key] = Registration(health.register(now, delay_s))
     _move(state, group, key, now)

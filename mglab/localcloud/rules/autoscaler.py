@@ -26,18 +26,10 @@ Failure = Literal["ec2", "elb", "user"]
 LaunchReason = Literal["difference", "replacement", "rebalance"]
 TerminateReason = Literal["unhealthy", "difference", "rebalance"]
 
-DETECTION_S = (15.0, 60.0)
-"""From a member's failure to the group's notice of it, uniform (aws-facts 2.4, last but one row; 7)."""
-DECISION_S = (2.0, 10.0, 30.0)
-"""From a change of capacity to "an instance was started": least, usual, most (aws-facts 2.4, first row; 7)."""
-REPLACEMENT_S = 1.0
-"""From the terminating activity to the replacement's launch (aws-facts 2.4, third row; 7)."""
 RETRY_S = (30.0, 600.0)
 """After a failed launch: the first pause, doubled each time, and the longest (our reading)."""
 ELB_REPLACED_AT_ONCE = 0.1
 """Share of a group whose target-health failures are replaced at a time, at least one (aws-facts 2.5)."""
-ALARM_LOW_FACTOR = 0.7
-"""The low alarm's threshold as a share of the target (aws-facts 2.6, row f)."""
 SCALE_IN_AT_ONCE = 0.1
 """Target tracking takes out at most this share at a time, at least one: four idle members went to three
 (aws-facts 2.4, #71546275926; 2.6 "conservative")."""

@@ -60,6 +60,9 @@ class Pace:
     stopping_s: float = STOPPING_S
 
 
+USUAL = Pace()
+
+
 @dataclass(frozen=True)
 class Life:
     """Where an instance is. Times are lab epoch seconds."""
@@ -72,16 +75,16 @@ class Life:
     """When, while running, its processes run (again)."""
     boots: int
     """How often it has been told to boot."""
-    pace: Pace = Pace()
+    pace: Pace = USUAL
 
 
-def draw_pace(random: Random) -> Pace:
-    """Draw how long one instance's steps take."""
+def draw_pace(random: Random, usual: Pace = USUAL) -> Pace:
+    """Draw how long one instance's steps take, around the usual lengths."""
 
     def drawn(seconds: float) -> float:
         return seconds * random.uniform(1 - SPREAD, 1 + SPREAD)
 
-    return Pace(drawn(PENDING_S), drawn(BOOT_S), drawn(SHUTTING_DOWN_S), drawn(STOPPING_S))
+    return Pace(*map(drawn, (usual.pending_s, usual.boot_s, usual.shutting_down_s, usual.stopping_s)))
 
 
 def launched(now: float, pace: Pace, boots: int = 1) -> Life:
