@@ -27,8 +27,8 @@ from mglab.errors import CheckFailed, WaitTimedOut
 from mglab.session import Lab
 from mglab.steps import balancing, monitoring, scaling
 from mglab.study.client import Sample
-from mglab.study.kept import once
 from mglab.study.load import ANSWERED, Offered, offered, pulse
+from mglab.study.ready import staged
 from mglab.study.timeline import Event, merge, seconds_between
 from mglab.study.watch import Watch, settled, short
 
@@ -193,7 +193,7 @@ def surge(lab: Lab, *, requests_per_s: float = REQUESTS_PER_S, again: bool = Fal
 
     Raises CheckFailed when no target tracking policy is there.
     """
-    return once(lab, "surge", Surge, lambda: _surge(lab, requests_per_s), again=again)
+    return staged(lab, "surge", Surge, lambda: _surge(lab, requests_per_s), again=again)
 
 
 def _surge(lab: Lab, requests_per_s: float) -> Surge:

@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 
 from mglab.localcloud import daemon, dataplane
-from mglab.localcloud.api import ec2_images
-from mglab.localcloud.api.elbv2_state import Knobs
-from mglab.localcloud.rules import autoscaler, lifecycle
+from mglab.localcloud.api import autoscaling_capacity, autoscaling_reconcile, elbv2_balancers, elbv2_targets
+from mglab.localcloud.knobs import DEFAULTS
+from mglab.localcloud.rules import lifecycle
 from mglab.study import histories
 from mglab.study.histories import History, Stage
 
@@ -37,28 +37,32 @@ CHECK_INTERVAL_S = 30.0
 DRAIN_S = 300.0
 
 
-def spread(seconds: float) -> tuple[float, float]:
-    return seconds * (1 - lifecycle.SPREAD), seconds * (1 + lifecycle.SPREAD)
+def spread(seconds: float, share: float = lifecycle.SPREAD) -> tuple[float, float]:
+    return seconds * (1 - share), seconds * (1 + share)
 
 
-KNOBS = Knobs()
-REGISTERED_S = (KNOBS.registration_s - KNOBS.registration_jitter_s, KNOBS.registration_s + KNOBS.registration_jitter_s)
+def shares(seconds: float, drawn: tuple[float, ...]) -> tuple[float, float]:
+    return seconds * drawn[0], seconds * drawn[-1]
+
+
+PENDING_S, GONE_S = spread(DEFAULTS.pending_s), spread(DEFAULTS.shutting_down_s)
+REGISTERED_S = spread(DEFAULTS.registration_s, elbv2_targets.REGISTRATION_SPREAD)
 CHECKED_S = (REGISTERED_S[0], REGISTERED_S[1] + CHECK_INTERVAL_S)
 RANGES = {
-    "instance: pending": spread(lifecycle.PENDING_S),
-    "image: pending": (ec2_images.IMAGE_S, ec2_images.IMAGE_S),
-    "load balancer: provisioning": (KNOBS.provisioning_s[0], KNOBS.provisioning_s[2]),
-    "EC2: pending": spread(lifecycle.PENDING_S),
-    "EC2: shutting-down": spread(lifecycle.SHUTTING_DOWN_S),
-    "group: Pending": spread(lifecycle.PENDING_S),
-    "Launching a new EC2 instance: begins": spread(lifecycle.PENDING_S),
-    "Terminating EC2 instance: begins": (DRAIN_S, DRAIN_S + spread(lifecycle.SHUTTING_DOWN_S)[1]),
-    "group: Terminating": (DRAIN_S, DRAIN_S + spread(lifecycle.SHUTTING_DOWN_S)[1]),
+    "instance: pending": PENDING_S,
+    "image: pending": spread(DEFAULTS.image_s),
+    "load balancer: provisioning": shares(DEFAULTS.provisioning_s, elbv2_balancers.PROVISIONING),
+    "EC2: pending": PENDING_S,
+    "EC2: shutting-down": GONE_S,
+    "group: Pending": PENDING_S,
+    "Launching a new EC2 instance: begins": PENDING_S,
+    "Terminating EC2 instance: begins": (DRAIN_S, DRAIN_S + GONE_S[1]),
+    "group: Terminating": (DRAIN_S, DRAIN_S + GONE_S[1]),
     "balancer: initial": CHECKED_S,
     "checks: Elb.RegistrationInProgress": CHECKED_S,
-    "us, terminated by us -> group: Terminating": autoscaler.DETECTION_S,
-    "us, minimum raised to N -> group: Pending": (autoscaler.DECISION_S[0], autoscaler.DECISION_S[2]),
-    "boot until the service answers": spread(lifecycle.BOOT_S),
+    "us, terminated by us -> group: Terminating": shares(DEFAULTS.detection_s, autoscaling_reconcile.DETECTION),
+    "us, minimum raised to N -> group: Pending": shares(DEFAULTS.decision_s, autoscaling_capacity.DECISION),
+    "boot until the service answers": spread(DEFAULTS.boot_s),
 }
 SEEN_AT_ANY_RATE = RANGES.keys() - {"instance: pending", "load balancer: provisioning"}
 """Waits may begin when these are over: the work before them takes wall time."""
