@@ -300,8 +300,8 @@ def surge(seen: Surge, *, title: str) -> Figure:
     load.set_ylabel("new flows\na minute", fontsize=8)
     _draw_average(cpu, seen.told)
     _draw_alarms(alarms, seen)
-    _draw_steps(sizes, seen.told.desired, MINUTE, dashes="--", colour=COLOURS[1], label="desired")
-    _draw_steps(sizes, seen.told.in_service, MINUTE, colour=COLOURS[0], label="in service")
+    _draw_steps(sizes, seen.told.desired, MINUTE, colour="#BBD6EA", width=5, label="desired")
+    _draw_steps(sizes, seen.told.in_service, MINUTE, label="in service")
     sizes.set_ylabel("instances", fontsize=8)
     sizes.set_ylim(0, max((n for _, n in (*seen.told.desired, *seen.told.in_service)), default=1) + 0.6)
     sizes.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -318,13 +318,13 @@ MINUTE, BASIC = timedelta(minutes=1), timedelta(minutes=5)
 
 def _draw_steps(
     ax: Axes, points: Sequence[tuple[datetime, float]], covers: timedelta, *, colour: str = COLOURS[0],
-    dashes: str = "-", label: str = "", fill: bool = False,
+    width: float = 1.2, label: str = "", fill: bool = False,
 ) -> None:  # fmt: skip
     """Draw each point as long as it stands for; where none was published there is no line."""
     for stretch in _stretches(points, covers):
         at = [date2num(moment) for moment, _ in stretch] + [date2num(stretch[-1][0] + covers)]
         values = [value for _, value in stretch] + [stretch[-1][1]]
-        ax.plot(at, values, dashes, drawstyle="steps-post", color=colour, linewidth=1.2, label=label)
+        ax.plot(at, values, drawstyle="steps-post", color=colour, linewidth=width, label=label)
         if fill:
             ax.fill_between(at, values, step="post", color=colour, alpha=0.15, linewidth=0)
         label = ""
@@ -353,7 +353,7 @@ def _draw_average(ax: Axes, told: Told) -> None:
     _legend(ax, "upper right")
 
 
-def _legend(ax: Axes, where: Literal["upper right", "upper left", "lower right"]) -> None:
+def _legend(ax: Axes, where: Literal["upper right", "lower right"]) -> None:
     """Name the lines, or say that there is none."""
     if ax.get_legend_handles_labels()[0]:
         ax.legend(fontsize=7, loc=where, frameon=False, ncols=3)

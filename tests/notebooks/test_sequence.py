@@ -104,6 +104,16 @@ def test_an_unadmitted_health_port_fails_every_check_and_the_service_answers_all
     assert {row["failure"] for row in finished.rows("The service meanwhile")} == {"—"}
 
 
+def test_the_group_grew_under_load_and_shrank_after_it_and_each_activity_names_its_alarm(finished: Finished) -> None:
+    story = [row["what"] for row in finished.rows("Scale under load, in order")]
+    fired = next(n for n, what in enumerate(story) if "-AlarmHigh-" in what and what.endswith("OK to ALARM"))
+    calmed = next(n for n, what in enumerate(story) if "-AlarmLow-" in what and what.endswith("OK to ALARM"))
+    assert fired < story.index("load off") < calmed
+    launch, end = finished.rows("The group's account of it")
+    assert launch["description"].startswith("Launching") and "-AlarmHigh-" in launch["cause"]
+    assert end["description"].startswith("Terminating") and "-AlarmLow-" in end["cause"]
+
+
 def processes_mentioning(word: str) -> list[str]:
     found = []
     for entry in Path("/proc").iterdir():

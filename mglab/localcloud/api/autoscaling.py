@@ -60,9 +60,9 @@ class AutoScaling:
         """Give the enabled group metrics of the lab minute that ends now."""
         return [datum for group in self.state.groups.values() for datum in group_metrics(group)]
 
-    def warming(self, at: float) -> set[str]:
+    def warming(self, at: float, *, at_least_s: float = 0.0) -> set[str]:
         """Name the instances that were still warming up at this moment: their group's averages leave them out."""
-        return autoscaling_policies.warming(self.cloud, at)
+        return autoscaling_policies.warming(self.cloud, at, at_least_s)
 
     def _on_alarm(self, alarm: Alarm, old_state: State, new_state: State, at: float) -> None:
         if new_state == "ALARM":

@@ -143,14 +143,14 @@ def _load(group: Group, policy: Policy, metric: float, at: float) -> Load:
     )
 
 
-def warming(cloud: Cloud, at: float) -> set[str]:
+def warming(cloud: Cloud, at: float, at_least_s: float) -> set[str]:
     """Name the instances that were still warming up: their group's averages leave them out (aws-facts 2.1, 2.6)."""
     return {
         member.instance_id
         for group in cloud.state.groups.values()
         for policy in group.policies.values()
         for member in group.members.values()
-        if not _is_warm(member, _warmup_s(group, policy), at)
+        if not _is_warm(member, max(at_least_s, _warmup_s(group, policy)), at)
     }
 
 
