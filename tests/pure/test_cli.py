@@ -51,6 +51,8 @@ def _nothing_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("run --rate fast", "the clock cannot run at rate fast; give 1 to 3600; 60 is usual"),
         ("run --run a/b", "'a/b' cannot name a run; up to 48 letters, digits, dots, hyphens, underscores"),
         ("cloud upp", "there is no 'cloud upp'; did you mean 'up'?"),
+        ("ssh", "the following arguments are required: NAME|INSTANCE_ID; see mglab ssh --help"),
+        ("ssh --backend awz one", "there is no backend 'awz'; did you mean 'aws'?"),
         ("status --run nope", "there is no run 'nope'; carry one out first: python3 -m mglab run"),
         ("pdf --run nope", "there is no run 'nope'; carry one out first: python3 -m mglab run"),
     ],
