@@ -128,7 +128,8 @@ def grammar() -> tuple[Parser, dict[str, Parser]]:
     _knobs(cloud)
     ssh = _about(command("ssh", ssh_, "open a shell on an instance of a run, or run one command there", SSH_HELP))
     ssh.add_argument("instance", metavar="NAME|INSTANCE_ID", help="which instance")
-    ssh.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run (default: a shell)")
+    words = ssh.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="default: a shell")
+    words.required = False  # before Python 3.12 argparse asks for what may be nothing
     _json(_about(command("doctor", doctor, "look whether this machine and account are ready")))
     return parser, made.choices
 

@@ -125,6 +125,11 @@ def test_the_key_pairs_private_half_lets_ec2_user_in(site: Site) -> None:
     assert site.said("whoami; hostname").split() == ["ec2-user", host]
 
 
+def test_a_client_that_says_nothing_is_kept_waiting(site: Site) -> None:
+    """What notebook 04 shows of port 22."""
+    assert images.telnet(site.lab, site.one.public_address, site.lab.ssh_port).outcome == "kept open"
+
+
 def test_another_key_is_refused(site: Site, tmp_path: Path) -> None:
     other = replace(site.lab, keys_folder=tmp_path)
     security.keep_private(

@@ -56,6 +56,8 @@ def _nothing_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("run --knob boot_s=long", "knob boot_s cannot be 'long'; give a number from 0 to 86400 (lab seconds)"),
         ("cloud knobs --knob boot_s", "'boot_s' turns no knob; give NAME=VALUE, for example publication_delay_s=0"),
         ("cloud upp", "there is no 'cloud upp'; did you mean 'up'?"),
+        ("ssh", "the following arguments are required: NAME|INSTANCE_ID; see mglab ssh --help"),
+        ("ssh --backend awz one", "there is no backend 'awz'; did you mean 'aws'?"),
         ("status --run nope", "there is no run 'nope'; carry one out first: python3 -m mglab run"),
         ("pdf --run nope", "there is no run 'nope'; carry one out first: python3 -m mglab run"),
     ],

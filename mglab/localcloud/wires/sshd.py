@@ -2,8 +2,8 @@
 
 Each instance that is on has one at its own loopback address, port 22 or what stands for it on this host; the
 public address, with its security groups, is a front before it like that of any other port. One thread with an
-asyncio loop accepts for all of them. What SSH itself needs (asyncssh, a third of a second to load) is loaded
-by the first client, in this thread (``sshlogin.py``).
+asyncio loop serves all of them. What SSH itself needs (asyncssh, a third of a second to load) is loaded when
+the first client comes (``sshlogin.py``).
 
 ``apply`` says which instances have a server. One that is off, gone or booted again loses its listener and all
 its connections; what was started over them is its init's to end.
@@ -124,9 +124,18 @@ class Sshd:
             task.add_done_callback(server.connections.discard)
 
     async def _serve(self, host: Host, connection: socket.socket) -> None:
-        from mglab.localcloud.wires import sshlogin  # the first client waits for it, and nobody else
+        try:  # loading takes the first client a while, and must not hold up this loop
+            serve = await self._loop.run_in_executor(None, _loaded)
+        except BaseException:
+            connection.close()
+            raise
+        await serve(host, connection, self._start_session)
 
-        await sshlogin.serve(host, connection, self._start_session)
+
+def _loaded() -> Callable[[Host, socket.socket, StartSession], Coroutine[Any, Any, None]]:
+    from mglab.localcloud.wires import sshlogin
+
+    return sshlogin.serve
 
 
 def _listening(host: Host) -> socket.socket:
