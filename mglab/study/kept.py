@@ -37,10 +37,16 @@ def once(lab: Lab, name: str, kind: type[Result], measure: Callable[[], Result],
 
 def _read(path: Path, kind: type[Result], place: str) -> Result | None:
     """Read a kept result; one of another place, or of an older shape, counts as none."""
+    found = read(path, kind)
+    return found[1] if found is not None and found[0] == place else None
+
+
+def read(path: Path, kind: type[Result]) -> tuple[str, Result] | None:
+    """Read where a result was kept and what it is; None when it is not there or not of this shape."""
     try:
         kept = json.loads(path.read_text("utf-8"))
-        return TypeAdapter(kind).validate_python(kept["result"], strict=False) if kept["place"] == place else None
-    except (FileNotFoundError, KeyError, ValueError, ValidationError):
+        return str(kept["place"]), TypeAdapter(kind).validate_python(kept["result"], strict=False)
+    except (FileNotFoundError, KeyError, TypeError, ValueError, ValidationError):
         return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from mglab import waits
 from mglab.session import Lab
@@ -22,6 +23,15 @@ Seen = Mapping[tuple[str, str], str]
 """(who says so, short instance id or zone) -> what it says"""
 
 
+@dataclass(frozen=True)
+class Look:
+    """One look at everyone: when it began and ended, and what they said."""
+
+    began: datetime
+    ended: datetime
+    seen: Seen
+
+
 @dataclass
 class Watch:
     """What has been seen so far; ``events`` grows with every look. With ``dns_name``, DNS is watched for ``doors``."""
@@ -32,16 +42,17 @@ class Watch:
     """The zones whose addresses may stand in the answer."""
     events: list[Event] = field(default_factory=list)
     now: Seen = field(default_factory=dict)
+    looks: list[Look] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._zones = {
-            address: zone for zone in self.doors for address in self.lab.resolve(f"{zone}.{self.dns_name}")
-        }
+        self._zones = {address: zone for zone in self.doors for address in self.lab.resolve(f"{zone}.{self.dns_name}")}
 
     def look(self) -> str:
         """Ask everyone; note what changed; give a summary in words."""
+        began = self.lab.clock.now()
         before, self.now = self.now, {**snapshot(self.lab), **self._in_dns()}
         at = self.lab.clock.now()
+        self.looks.append(Look(began, at, self.now))
         for (who, subject), state in sorted(self.now.items()):
             if before.get((who, subject)) != state:
                 self.events.append(Event(at, who, f"{subject}: {state}"))
