@@ -122,14 +122,19 @@ def named(bands: Sequence[Band], name: str) -> Band | None:
     return next((band for band in bands if name in band.band.split(" + ")), None)
 
 
-def to_spare_s(bands: Sequence[Band]) -> float:
-    """Say how much later the way that nobody waited for could have ended, in AWS seconds."""
-    idle = [band for band in bands if not band.holds_up]
-    if not idle:
-        return 0.0
-    ended = max(band.ends_s for band in idle)
-    after = [band.starts_s for band in bands if band.holds_up and band.starts_s >= ended]
-    return round(min(after) - ended, 1) if after else 0.0
+def slack(bands: Sequence[Band]) -> tuple[Band | None, float]:
+    """Give the last band that nobody waited for, and how much later it could have ended, in AWS seconds."""
+    last = max((band for band in bands if not band.holds_up), key=lambda band: band.ends_s, default=None)
+    if last is None:
+        return None, 0.0
+    after = [band.starts_s for band in bands if band.holds_up and band.starts_s >= last.ends_s]
+    return last, round(min(after) - last.ends_s, 1) if after else 0.0
+
+
+def real_work(bands: Sequence[Band]) -> tuple[float, float]:
+    """Add up the measured bands that were waited for: as AWS seconds, and as wall seconds."""
+    real = [band for band in bands if band.wall_ms is not None and band.holds_up]
+    return sum(band.seconds for band in real), sum(band.wall_ms or 0.0 for band in real) / 1000
 
 
 @dataclass(frozen=True)

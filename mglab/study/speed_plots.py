@@ -1,8 +1,8 @@
 """Figures about speed: waterfalls, alone or several over each other, and the states of two runs over each other.
 
-A filled bar was measured, a hatched one modelled; a pale one nobody waited for, and the dotted line behind it is the
-time it had to spare. Whiskers show how far the end may lie from where it is drawn. Of several series, each has its
-place in a row, its own shade and its letter at the end: colour never speaks alone.
+A filled bar was measured, a hatched one modelled; a pale one nobody waited for, and the last of those says what time
+it had to spare. Whiskers show how far the end may lie from where it is drawn. Of several series, each has its place
+in a row, its own shade and its letter at the end: colour never speaks alone.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from mglab.display import status
-from mglab.study.bands import MEASURED, Band, whole_s
+from mglab.study.bands import MEASURED, Band, slack, whole_s
 from mglab.study.compare import Stay, Walks
-from mglab.study.plots import COLOURS, FAILED, LABEL_SHARE, QUIET, panels
+from mglab.study.plots import FAILED, LABEL_SHARE, panels
 
 Series = Mapping[str, Sequence[Band]]
 """What a waterfall shows -> its bands."""
-TINTS = ("#BBD6EA", "#F6CFB5", "#BFE3D6", "#EBD3E1")
+FILLS = ("#0072B2", "#E69F00", "#005F47", "#CC79A7")
+TINTS = ("#BBD6EA", "#FBE6BF", "#B9D8CF", "#EBD3E1")
+"""Neighbours differ in lightness too, for readers in grey."""
 ROW, BAR = 0.36, 0.8
+LEAST_SHOWN_MS = 100.0
 
 
 def waterfall(bands: Sequence[Band], *, title: str) -> Figure:
@@ -57,16 +60,20 @@ def _names(series: Series) -> list[str]:
 def _draw(ax: Axes, series: Series, longest: float) -> None:
     names = _names(series)
     height = BAR / max(1, len(series))
+    ax.set_axisbelow(True)
     for number, (label, bands) in enumerate(series.items()):
+        last_idle, slack_s = slack(bands)
         for band in bands:
             row = names.index(band.band) - BAR / 2 + (number + 0.5) * height
-            _draw_band(ax, band, row, height, number, _letter(label, series), longest)
-        _draw_slack(ax, bands, [names.index(band.band) - BAR / 2 + (number + 0.5) * height for band in bands])
+            spare_s = slack_s if band is last_idle else 0.0
+            _draw_band(
+                ax, band, row, height, number=number, letter=_letter(label, series), longest=longest, slack_s=spare_s
+            )  # fmt: skip
     ax.set_yticks(range(len(names)), [_row_name(name, series) for name in names], fontsize=7)
     ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.set_xlim(0, longest * 1.16)
+    ax.set_xlim(0, longest * 1.3)
     if len(series) > 1:
-        shown = [Patch(facecolor=COLOURS[n % 7], label=f"{_letter(name, series)}: {name}") for n, name in
+        shown = [Patch(facecolor=FILLS[n % 4], label=f"{_letter(name, series)}: {name}") for n, name in
                  enumerate(series)]  # fmt: skip
         ax.legend(handles=shown, fontsize=7, loc="upper right", frameon=False)
 
@@ -80,43 +87,43 @@ def _letter(label: str, series: Series) -> str:
     return chr(ord("A") + list(series).index(label)) if len(series) > 1 else ""
 
 
-def _draw_band(ax: Axes, band: Band, row: float, height: float, number: int, letter: str, longest: float) -> None:
+def _draw_band(
+    ax: Axes, band: Band, row: float, height: float, *, number: int, letter: str, longest: float, slack_s: float
+) -> None:
     measured = band.kind == MEASURED
     ax.barh(
         row, max(band.seconds, 0.004 * longest), left=band.starts_s, height=height * 0.9,
-        color=COLOURS[number % 7] if measured else TINTS[number % 4], hatch="" if measured else "////",
-        edgecolor=COLOURS[number % 7], linewidth=0.7, alpha=1.0 if band.holds_up else 0.4,
+        color=FILLS[number % 4] if measured else TINTS[number % 4], hatch="" if measured else "////",
+        edgecolor=FILLS[number % 4], linewidth=0.7, alpha=1.0 if band.holds_up else 0.4,
     )  # fmt: skip
     if band.within_s > 0:
         ax.errorbar(
-            band.ends_s, row, xerr=[[min(band.within_s, band.ends_s)], [band.within_s]], color="#333333",
-            elinewidth=0.8, capsize=2, fmt="none",
+            band.ends_s, row, xerr=[[min(band.within_s, band.ends_s)], [band.within_s]], color="black",
+            elinewidth=0.8, capsize=2, fmt="none", zorder=3,
         )  # fmt: skip
+    words = ", ".join(word for word in (f"{band.seconds:.0f} s", _wall(band), _spare(slack_s)) if word)
     ax.annotate(
-        f"{letter}  {band.seconds:.0f} s".strip(), (band.ends_s + band.within_s, row), xytext=(4, 0),
-        textcoords="offset points", va="center", fontsize=6.5,
+        f"{letter}  {words}".strip(), (band.ends_s + band.within_s, row), xytext=(4, 0), textcoords="offset points",
+        va="center", fontsize=6.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
     )  # fmt: skip
 
 
-def _draw_slack(ax: Axes, bands: Sequence[Band], rows: Sequence[float]) -> None:
-    """Draw how long what was ready had to wait for the rest."""
-    idle = [(band, row) for band, row in zip(bands, rows, strict=True) if not band.holds_up]
-    if not idle:
-        return
-    band, row = max(idle, key=lambda one: one[0].ends_s)
-    joins = [one.starts_s for one in bands if one.holds_up and one.starts_s > band.ends_s]
-    if joins and min(joins) - band.ends_s > 1:
-        until = min(joins)
-        ax.plot([band.ends_s, until], [row, row], ":", color=QUIET, linewidth=1.2, zorder=0)
-        ax.annotate(f"{until - band.ends_s:.0f} s to spare", (until, row), xytext=(3, 0), textcoords="offset points",
-                    va="center", fontsize=6.5, color="#444444")  # fmt: skip
+def _wall(band: Band) -> str:
+    """Say how long real work took where the lab's clock is not the wall's."""
+    if band.wall_ms is None or band.wall_ms < LEAST_SHOWN_MS or abs(band.wall_ms - 1000 * band.seconds) < 100:
+        return ""
+    return f"by the wall {band.wall_ms / 1000:.1f} s"
+
+
+def _spare(slack_s: float) -> str:
+    return f"{slack_s:.0f} s to spare" if slack_s >= 1 else ""
 
 
 def _legend(figure: Figure) -> None:
     shown = [
-        Patch(facecolor=COLOURS[0], edgecolor=COLOURS[0], label="measured"),
-        Patch(facecolor=TINTS[0], edgecolor=COLOURS[0], hatch="////", label="modelled"),
-        Patch(facecolor=COLOURS[0], edgecolor=COLOURS[0], alpha=0.4, label="pale: nobody waited for it"),
+        Patch(facecolor=FILLS[0], edgecolor=FILLS[0], label="measured"),
+        Patch(facecolor=TINTS[0], edgecolor=FILLS[0], hatch="////", label="modelled"),
+        Patch(facecolor=FILLS[0], edgecolor=FILLS[0], alpha=0.4, label="pale: nobody waited for it"),
     ]
     figure.legend(handles=shown, fontsize=7, loc="outside lower left", frameon=False, ncols=3)
 
