@@ -371,15 +371,18 @@ def compare_(options: argparse.Namespace) -> int:
     first, second = (comparing.run_in(folder) for folder in folders)
     name = f"compare-{first.name}-{second.name}"
     drawn = comparing.draw(first, second, folders[0].parent / name)
-    rows, states, lacking = (ask(first, second) for ask in (compare.differences, compare.states, compare.lacking))
+    rows, states = compare.differences(first, second), compare.states(first, second)
+    lacking = compare.lacking(first, second)
     if options.json:
         return _print_json({"runs": [first.told(), second.told()], "bands": rows, "states": states,
                             "lacking": lacking, "figures": drawn})  # fmt: skip
     for letter, one in (("A", first), ("B", second)):
         print(f"{letter}: run {one.name}, measured at {one.place}, {one.rate:g} AWS seconds a second")
     _print_table(rows, "the runs have no experiment in common")
+    others = compare.other_states(states)
     if states:
-        _print_table(states, "")
+        print(f"\n{len(states) - len(others)} of {len(states)} sequences of states are the same in both")
+        _print_table(others, "")
     print("\n".join([*lacking, *map(str, drawn)]))
     return 0
 

@@ -25,6 +25,7 @@ from mglab.study.watch import GONE, LOOK_EVERY_S
 
 LOOK_FLOOR_WALL_S = 0.1
 OBSERVERS = ("group", "EC2", "balancer", "checks", "DNS")
+SAME = "yes"
 Kept = Growth | Disturbance | Trials
 
 
@@ -59,8 +60,8 @@ class Difference:
     difference_s: float | None = field(metadata=column("B - A (s)", "number"))
     ratio: float | None = field(metadata=column("B / A", "number"))
     within_s: float = field(metadata=column("± of both (s)", "number"))
-    agrees: str = field(metadata=column("Within"))
-    kinds: str = field(metadata=column("A, B"))
+    agrees: str = field(metadata=column("Within ±"))
+    kinds: str = field(metadata=column("Kind of A, of B"))
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,11 @@ def states(first: Run, second: Run) -> list[SameStates]:
     return [row for name in shared(first, second) for row in _same_states(name, first, second)]
 
 
+def other_states(rows: Sequence[SameStates]) -> list[SameStates]:
+    """Give the sequences that are not the same in both runs."""
+    return [row for row in rows if row.equal != SAME]
+
+
 def lacking(first: Run, second: Run) -> list[str]:
     """Say which experiments cannot be compared, and why."""
     said = [f"{name} of run {run.name} cannot be read: measure it again" for run in (first, second) for name in
@@ -109,9 +115,9 @@ def lacking(first: Run, second: Run) -> list[str]:
 
 
 def shared(first: Run, second: Run) -> list[str]:
-    """Name the experiments that both runs have, growth first."""
+    """Name the experiments that both runs have, those of question 3 first."""
     both = [name for name, one in first.experiments.items() if type(second.experiments.get(name)) is type(one)]
-    return sorted(both, key=lambda name: (not isinstance(first.experiments[name], Growth), name))
+    return sorted(both, key=lambda name: (name != "grow", not name.startswith("faster"), name))
 
 
 # -- bands and moments --------------------------------------------------------------------------------------
@@ -201,14 +207,13 @@ def walks(experiment: Growth | Disturbance) -> Walks:
     end = max(event.at for event in experiment.events)
     parts = _parts(experiment, began)
     found: dict[tuple[str, str], list[Stay]] = {}
-    for (who, subject), said in sorted(_lanes(experiment.events).items()):
-        moments = [at for at, _ in said]
-        stays = [
-            Stay(state, seconds_between(began, since), seconds_between(began, until))
-            for (since, state), until in zip(said, [*moments[1:], end], strict=True)
-            if state != GONE or until == end
+    for (who, subject), said in _lanes(experiment.events).items():
+        until = [at for at, _ in said[1:]] + [end]
+        found[who, parts.get(subject, subject)] = [
+            Stay(state, seconds_between(began, since), seconds_between(began, ended))
+            for (since, state), ended in zip(said, until, strict=True)
+            if state != GONE
         ]
-        found[who, parts.get(subject, subject)] = [stay for stay in stays if stay.state != GONE] or stays
     return dict(sorted(found.items(), key=lambda lane: (lane[0][1], OBSERVERS.index(lane[0][0]))))
 
 
@@ -217,24 +222,38 @@ def _same_states(name: str, first: Run, second: Run) -> list[SameStates]:
     if isinstance(one, Trials) or isinstance(other, Trials):
         return []
     here, there = _sequences(one), _sequences(other)
-    return [
-        SameStates(
-            name,
-            who,
-            subject,
-            "yes" if here.get((who, subject)) == there.get((who, subject)) else "no",
-            here.get((who, subject), "nothing"),
-            there.get((who, subject), "nothing"),
-        )  # fmt: skip
-        for who, subject in dict.fromkeys([*here, *there])
-    ]
+    rows = []
+    for lane in dict.fromkeys([*here, *there]):
+        mine, theirs = here.get(lane, ()), there.get(lane, ())
+        rows.append(SameStates(name, *lane, _sameness(mine, theirs), _arrows(mine), _arrows(theirs)))
+    return rows
 
 
-def _sequences(experiment: Growth | Disturbance) -> dict[tuple[str, str], str]:
+def _sameness(mine: Sequence[str], theirs: Sequence[str]) -> str:
+    """Say whether two sequences are one; states that one run's looks may have passed over are named."""
+    if mine == theirs:
+        return SAME
+    shorter, longer = sorted((mine, theirs), key=len)
+    rest, passed_over = iter(longer), []
+    for wanted in shorter:
+        for state in rest:
+            if state == wanted:
+                break
+            passed_over.append(state)
+        else:
+            return "no"
+    return f"all but {', '.join([*passed_over, *rest])}" if shorter else "no"
+
+
+def _arrows(states: Sequence[str]) -> str:
+    return " → ".join(states) or "nothing"
+
+
+def _sequences(experiment: Growth | Disturbance) -> dict[tuple[str, str], tuple[str, ...]]:
     parts = _parts(experiment, _began(experiment))
     lanes = _lanes(experiment.events)
     return {
-        (who, parts.get(subject, subject)): " → ".join(state for _, state in said)
+        (who, parts.get(subject, subject)): tuple(state for _, state in said)
         for (who, subject), said in sorted(lanes.items())
     }
 
@@ -253,16 +272,28 @@ def _lanes(events: Iterable[Event]) -> dict[tuple[str, str], list[tuple[datetime
 
 
 def _parts(experiment: Growth | Disturbance, began: datetime) -> dict[str, str]:
-    """Call each instance by its part; several of one part are numbered in the order in which they were seen."""
+    """Call instances and zones by their part; several of one part are numbered in the order they were seen in."""
     lost = () if isinstance(experiment, Growth) else experiment.disturbed
     first_seen: dict[str, datetime] = {}
+    left = set()
     for event in experiment.events:
-        if event.lane in OBSERVERS and event.what.startswith("i-"):
-            first_seen.setdefault(event.what.partition(": ")[0], event.at)
+        subject, _, state = event.what.partition(": ")
+        if event.lane in OBSERVERS:
+            first_seen.setdefault(subject, event.at)
+        if (event.lane, state) == ("DNS", GONE):
+            left.add(subject)
+
+    def part(subject: str, at: datetime) -> str:
+        if not subject.startswith("i-"):
+            return "zone that left" if subject in left else "zone that stayed"
+        if any(one.endswith(subject[-5:]) for one in lost):
+            return "disturbed"
+        return "new" if at > began else "other"
+
     counted: dict[str, int] = {}
     parts = {}
-    for instance, at in sorted(first_seen.items(), key=lambda one: (one[1], one[0])):
-        part = "disturbed" if any(one.endswith(instance[-5:]) for one in lost) else "new" if at > began else "other"
-        counted[part] = counted.get(part, 0) + 1
-        parts[instance] = f"{part} {counted[part]}"
+    for subject, at in sorted(first_seen.items(), key=lambda one: (one[1], one[0])):
+        name = part(subject, at)
+        counted[name] = counted.get(name, 0) + 1
+        parts[subject] = f"{name} {counted[name]}"
     return parts

@@ -97,15 +97,22 @@ def _draw_band(
         edgecolor=FILLS[number % 4], linewidth=0.7, alpha=1.0 if band.holds_up else 0.4,
     )  # fmt: skip
     if band.within_s > 0:
-        ax.errorbar(
-            band.ends_s, row, xerr=[[min(band.within_s, band.ends_s)], [band.within_s]], color="black",
-            elinewidth=0.8, capsize=2, fmt="none", zorder=3,
-        )  # fmt: skip
+        _draw_whiskers(ax, band, row)
     words = ", ".join(word for word in (f"{band.seconds:.0f} s", _wall(band), _spare(slack_s)) if word)
     ax.annotate(
         f"{letter}  {words}".strip(), (band.ends_s + band.within_s, row), xytext=(4, 0), textcoords="offset points",
         va="center", fontsize=6.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
     )  # fmt: skip
+
+
+def _draw_whiskers(ax: Axes, band: Band, row: float) -> None:
+    """Draw how far the end may be off: black on white, to be seen on a dark bar too."""
+    reach = [[min(band.within_s, band.ends_s)], [band.within_s]]
+    for colour, width, order in (("white", 2.2, 3), ("black", 0.8, 4)):
+        ax.errorbar(
+            band.ends_s, row, xerr=reach, color=colour, elinewidth=width, capthick=width, capsize=2, fmt="none",
+            zorder=order,
+        )  # fmt: skip
 
 
 def _wall(band: Band) -> str:
@@ -152,6 +159,6 @@ def _draw_stay(ax: Axes, stay: Stay, row: float, whole: float) -> None:
     mood, long = status(stay.state), stay.ends_s - stay.starts_s
     hatch = {"waiting": "////", "bad": "xxxx"}.get(mood.mood, "")
     ax.barh(row, long, left=stay.starts_s, height=0.36, color=mood.colour, alpha=0.35, hatch=hatch, edgecolor="white")
-    if long > LABEL_SHARE * whole * len(stay.state):
-        ax.annotate(stay.state, (stay.starts_s, row), xytext=(2, 0), textcoords="offset points", va="center",
-                    fontsize=5.5)  # fmt: skip
+    word = stay.state.removeprefix("Elb.")
+    if long > LABEL_SHARE * whole * len(word):
+        ax.annotate(word, (stay.starts_s, row), xytext=(2, 0), textcoords="offset points", va="center", fontsize=5.5)

@@ -311,6 +311,13 @@ def test_another_state_and_another_length_are_told() -> None:
     assert moments["the replacement is in service"].agrees == "not in both"
 
 
+def test_a_state_too_short_for_a_look_is_named() -> None:
+    quick = disturbance("i-…ccccc", "i-…ddddd")
+    quick = replace(quick, events=tuple(event for event in quick.events if not event.what.endswith("Pending")))
+    (row,) = compare.other_states(compare.states(A, run("b", terminate_1=quick)))
+    assert (row.who, row.subject, row.equal) == ("group", "new 1", "all but Pending")
+
+
 def test_the_models_error_is_told_band_by_band() -> None:
     measured = tuple(replace(band, seconds=2 * band.seconds, kind="measured") for band in growth().bands)
     row = next(
