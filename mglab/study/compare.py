@@ -1,8 +1,9 @@
 """Two runs side by side: the same experiments, the same bands, and how far the model is from the measurement.
 
-A run's kept experiments are all that is needed; no cloud is asked. Waterfalls are compared band by band. Of every
-other experiment the moments are compared, from the act to what the services said, and the sequences of states. The
-ids differ from run to run, so that instances are called by their part: what was disturbed, what came new, what stayed.
+A run's kept experiments and its ledger are all that is needed; no cloud is asked. Waterfalls are compared band by
+band. Of every other experiment the moments are compared, from the act to what the services said, and the sequences
+of states. Ids differ from run to run, so instances and zones are called by their part: what was disturbed, what came
+new, what stayed.
 
 Two numbers agree when they differ by no more than the looks of both runs could have missed. Chance is not in that:
 a delay that AWS draws anew each time differs between two runs on AWS too.
@@ -20,6 +21,7 @@ from mglab.study.bands import Band, named, whole_s
 from mglab.study.disturbance import Disturbance
 from mglab.study.growth import Growth
 from mglab.study.hurry import Trials
+from mglab.study.provisioning import Provisioned
 from mglab.study.timeline import Event, seconds_between
 from mglab.study.watch import GONE, LOOK_EVERY_S
 
@@ -38,6 +40,7 @@ class Run:
     rate: float
     experiments: Mapping[str, Kept]
     unread: Sequence[str] = ()
+    provisioned: Sequence[Provisioned] = ()
 
     def told(self) -> dict[str, object]:
         """Give what it is, without its measurements."""
@@ -90,8 +93,9 @@ Walks = Mapping[tuple[str, str], Sequence[Stay]]
 
 
 def differences(first: Run, second: Run) -> list[Difference]:
-    """Compare every band and every moment of the experiments that both runs have."""
-    return [row for name in shared(first, second) for row in _compared(name, first, second)]
+    """Compare how long things took to make, and every band and moment of the experiments that both runs have."""
+    made = _provisioned(first.provisioned, second.provisioned)
+    return [*made, *(row for name in shared(first, second) for row in _compared(name, first, second))]
 
 
 def states(first: Run, second: Run) -> list[SameStates]:
@@ -179,6 +183,11 @@ def _moments(name: str, one: Disturbance, other: Disturbance, first: Run, second
         if here or there:
             rows.append(_row(name, mine.part, here, there))
     return rows
+
+
+def _provisioned(one: Sequence[Provisioned], other: Sequence[Provisioned]) -> list[Difference]:
+    here, there = ({it.what: _Length(it.seconds, it.within_s, "seen") for it in made} for made in (one, other))
+    return [_row("making", what, here[what], there[what]) for what in here if what in there]
 
 
 def _row(name: str, band: str, one: _Length | None, other: _Length | None) -> Difference:

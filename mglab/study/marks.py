@@ -7,7 +7,8 @@ the end of the first that did. The service itself is asked again and again at th
 means that nothing runs there, a refusal that the system runs and the service does not, an answer is an answer.
 
 Bounds that contradict the order of things are drawn in: an instance cannot answer before it runs. Left out: the
-console log, which AWS posts minutes late, and CloudTrail, which many lab accounts may not read.
+console log, which AWS posts minutes late, and CloudTrail, which many lab accounts may not read. On AWS this machine's
+clock is taken to be right; it dates the request and the looks.
 """
 
 from __future__ import annotations

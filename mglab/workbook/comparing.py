@@ -1,7 +1,7 @@
 """``mglab compare``: read two runs' kept experiments from their folders, and draw them over each other.
 
-Nothing is asked of any cloud: what was measured lies in ``outputs/<run>/experiments``, when and where in the run's
-record. The figures go beside the runs, as PDF and PNG: ``outputs/compare-<run>-<run>/``.
+Nothing is asked of any cloud: what was measured lies in ``outputs/<run>/experiments`` and in the run's ledger. The
+figures go beside the runs, as PDF and PNG: ``outputs/compare-<run>-<run>/``.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from mglab.clock import Clock
 from mglab.errors import OutputsUnwritable
+from mglab.ledger import Ledger
 from mglab.study import compare, kept, speed_plots
 from mglab.study.compare import Kept, Run
 from mglab.study.disturbance import Disturbance
 from mglab.study.growth import Growth
 from mglab.study.hurry import Trials
+from mglab.study.provisioning import provisioned
 from mglab.workbook import state
 
 KINDS: dict[str, type[Kept]] = {"grow": Growth, "faster-checks": Growth, "faster-image": Trials}
 """Every other experiment with a clock in it is a disturbance."""
+
+PATIENT_LOOK_S = 15.0
+"""How far apart the waits of the steps look at most."""
 
 
 def run_in(folder: Path) -> Run:
@@ -35,7 +41,15 @@ def run_in(folder: Path) -> Run:
         elif path.stem in KINDS or path.stem.startswith("terminate-"):
             unread.append(path.stem)
     rate = 1.0 if record.get("backend") == "aws" else float(record.get("rate") or 60.0)
-    return Run(folder.name, " and ".join(dict.fromkeys(places)) or "nowhere", rate, found, tuple(unread))
+    entries = Ledger(folder / "ledger.jsonl", Clock(), places[-1]).entries() if places else []
+    return Run(
+        name=folder.name,
+        place=" and ".join(dict.fromkeys(places)) or "nowhere",
+        rate=rate,
+        experiments=found,
+        unread=tuple(unread),
+        provisioned=provisioned(entries, max(PATIENT_LOOK_S, compare.LOOK_FLOOR_WALL_S * rate)),
+    )
 
 
 def draw(first: Run, second: Run, folder: Path) -> list[Path]:

@@ -15,11 +15,12 @@ from pydantic import TypeAdapter
 from mglab import cli
 from mglab.config import Config, servers_folder
 from mglab.errors import UsageError
+from mglab.ledger import Entry
 from mglab.steps import trials, userdata
 from mglab.steps.network import Subnet
 from mglab.steps.scaling import Activity
 from mglab.steps.templates import LaunchTemplate
-from mglab.study import bands, compare, hurry, marks, speed_plots
+from mglab.study import bands, compare, hurry, marks, provisioning, speed_plots
 from mglab.study.bands import Band
 from mglab.study.client import Sample
 from mglab.study.disturbance import Disturbance
@@ -331,6 +332,29 @@ def test_what_only_one_run_has_is_said() -> None:
     assert compare.lacking(A, run("b", grow=growth())) == ["terminate-1 is in run a alone"]
     assert compare.differences(A, run("b")) == []
     assert compare.lacking(replace(A, unread=("grow",)), A)[0] == "grow of run a cannot be read: measure it again"
+
+
+def entry(seconds: float, kind: str, what: str, **more: Any) -> Entry:
+    return Entry(at(seconds).isoformat(), kind, "local/x", "", what, more.pop("key", ""), "", more)
+
+
+def wait(seconds: float, what: str, *states: tuple[float, str]) -> Entry:
+    told = [{"at": at(after).isoformat(), "state": state} for after, state in states]
+    return entry(seconds, "wait", what, transitions=told)
+
+
+def test_what_aws_took_to_make_things_is_read_from_the_ledger() -> None:
+    entries = [
+        entry(0, "made", "image", key="x"),
+        wait(190, "image x", (1, "pending"), (189, "available")),
+        entry(200, "made", "load-balancer", key="MGLB"),
+        wait(201, "load balancer MGLB", (201, "active")),  # nobody saw it become so
+    ]
+    (made,) = provisioning.provisioned(entries, 15.0)
+    assert (made.what, made.seconds, made.within_s) == ("image until it is available", 181.5, 7.5)
+    two = replace(run("a"), provisioned=(made,)), replace(run("b"), provisioned=(replace(made, seconds=300.0),))
+    (row,) = compare.differences(*two)
+    assert (row.experiment, row.difference_s, row.agrees) == ("making", 118.5, "no")
 
 
 @pytest.fixture
