@@ -4,7 +4,8 @@ Who is asked meanwhile: the group, EC2, the balancer and DNS (``watch``), the ne
 balancer's name by a pulse of clients. Afterwards the services' own timestamps are read. ``marks`` turns all that
 into moments with bounds, ``bands`` cuts them into the waterfall.
 
-Whatever broke off before, an experiment begins from the desired size: else nothing new would come.
+Whatever broke off before, an experiment begins from the desired size, else nothing new would come; and step 86 from
+the lab's own health check.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from mglab.study.disturbance import Felt, Scene, disturb, felt
 from mglab.study.kept import once
 from mglab.study.load import pulse
 from mglab.study.marks import Mark
+from mglab.study.rhythm import put_back
 from mglab.study.timeline import Event, merge
 from mglab.study.watch import Look, Watch, settled, short
 
@@ -77,7 +79,12 @@ class _Followed:
 
 def grow(lab: Lab, *, again: bool = False) -> Growth:
     """Raise the minimum to three and follow the newcomer to its first answer; done once a run (step 86)."""
-    return once(lab, "grow", Growth, lambda: measure(lab, "grow"), again=again)
+
+    def as_the_lab_is() -> Growth:
+        put_back(lab)
+        return measure(lab, "grow")
+
+    return once(lab, "grow", Growth, as_the_lab_is, again=again)
 
 
 def shrink(lab: Lab) -> scaling.Group:

@@ -6,23 +6,21 @@
   again and the bands are set beside those of step 86.
 
 Whatever happens, the check's settings, the group's sizes and the trial instances are put back; what a kernel that died
-could not put back is in the ledger, and the next trial begins with it. What cannot be changed is said too: there is no
+could not put back, the next experiment puts back first. What cannot be changed is said too: there is no
 setting for the time a balancer takes to learn of a new target.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from statistics import mean
 
 from mglab import waits
 from mglab.display import column
-from mglab.ledger import Entry
 from mglab.session import Lab
-from mglab.steps import balancing, network, trials
-from mglab.steps.balancing import TargetGroup
+from mglab.steps import network, trials
 from mglab.steps.instances import Instance, described, having
 from mglab.study import growth, marks
 from mglab.study.bands import CHECK, DELAY, MODELLED, START, Band, Stretch, along, named, real_work, slack, whole_s
@@ -30,14 +28,13 @@ from mglab.study.growth import Growth
 from mglab.study.kept import once
 from mglab.study.load import Pulse, pulse
 from mglab.study.marks import Mark
+from mglab.study.rhythm import INTERVAL_S, checked_more_often
 from mglab.study.watch import LOOK_EVERY_S, Look, short
 
-INTERVAL_S, TIMEOUT_S, HEALTHY_THRESHOLD = 10, 10, 2
 TIMES = 2
 """Trial instances a way: with the group's two that is within a Learner Lab's nine (aws-facts 5)."""
 SERVING_TIMEOUT_S = 1200.0
 IMAGE, CHECKS = "image instead of user-data", f"checks every {INTERVAL_S} s"
-CHANGED_CHECK = "health-check"
 
 ALONE = (
     Stretch("request", marks.LAUNCHED, "measured", "a real call"),
@@ -171,44 +168,10 @@ def check_more_often(lab: Lab, *, again: bool = False) -> Growth:
 def _grown(lab: Lab) -> Growth:
     growth.shrink(lab)
     try:
-        with _checked_more_often(lab):
+        with checked_more_often(lab):
             return growth.measure(lab, "faster-checks")
     finally:
         growth.lower(lab)
-
-
-@contextmanager
-def _checked_more_often(lab: Lab) -> Iterator[None]:
-    """Check every 10 s for as long as the block lasts; the old settings are in the ledger before they are changed."""
-    put_back(lab)
-    before = balancing.target_group(lab)
-    lab.ledger.intent("86", CHANGED_CHECK, before.name, before=_settings(before))
-    try:
-        balancing.set_health_check(lab, interval_s=INTERVAL_S, timeout_s=TIMEOUT_S, healthy_threshold=HEALTHY_THRESHOLD)
-        yield
-    finally:
-        put_back(lab)
-
-
-def put_back(lab: Lab) -> None:
-    """Give the health check the settings it had before a trial that has not put them back; else change nothing."""
-    last = next((entry for entry in reversed(lab.ledger.entries()) if entry.what == CHANGED_CHECK), None)
-    if last is None or last.kind != "intent":
-        return
-    balancing.set_health_check(lab, **_told(last))
-    lab.ledger.note("86", CHANGED_CHECK, key=last.key, done="put back")
-
-
-def _settings(group: TargetGroup) -> dict[str, int]:
-    return {
-        "interval_s": group.interval_s,
-        "timeout_s": group.timeout_s,
-        "healthy_threshold": group.healthy_threshold,
-    }
-
-
-def _told(entry: Entry) -> dict[str, int]:
-    return {name: int(value) for name, value in entry.details["before"].items()}
 
 
 # -- what came of it ----------------------------------------------------------------------------------------

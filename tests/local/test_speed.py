@@ -8,7 +8,7 @@ import pytest
 
 from mglab.session import Lab
 from mglab.steps import balancing, instances, network, scaling, teardown, trials
-from mglab.study import growth, hurry
+from mglab.study import growth, hurry, rhythm
 from tests.local.cloud_under_test import lab_on, put_up_service, started
 
 RATE = 120.0
@@ -44,14 +44,14 @@ def test_both_ways_of_bringing_the_server_answer_and_are_ended(lab: Lab) -> None
 
 def test_the_group_grows_with_quicker_checks_and_all_is_put_back(lab: Lab) -> None:
     seen = hurry.check_more_often(lab)
-    assert (seen.interval_s, seen.healthy_threshold) == (hurry.INTERVAL_S, hurry.HEALTHY_THRESHOLD)
+    assert (seen.interval_s, seen.healthy_threshold) == (rhythm.INTERVAL_S, rhythm.HEALTHY_THRESHOLD)
     assert seen.bands[-1].band == "first answer"
     assert (checks(lab), sizes(lab)) == (CHECKS, SIZES)
 
 
 def test_a_trial_that_fails_puts_everything_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(lab: Lab, name: str) -> growth.Growth:
-        assert checks(lab) == (hurry.INTERVAL_S, hurry.TIMEOUT_S, hurry.HEALTHY_THRESHOLD)
+        assert checks(lab) == (rhythm.INTERVAL_S, rhythm.TIMEOUT_S, rhythm.HEALTHY_THRESHOLD)
         scaling.set_limits(lab, minimum=3)
         raise KeyboardInterrupt
 
@@ -62,12 +62,12 @@ def test_a_trial_that_fails_puts_everything_back(lab: Lab, monkeypatch: pytest.M
 
 
 def test_what_a_kernel_that_died_left_is_put_back_by_the_next_trial(lab: Lab) -> None:
-    dying = hurry._checked_more_often(lab)
+    dying = rhythm.checked_more_often(lab)
     dying.__enter__()  # and nothing ever leaves it, as after kill -9
     left = trials.launch(lab, trials.recipe(lab, trials.FROM_IMAGE), network.subnets(lab)[0])
     assert checks(lab) != CHECKS
-    hurry.put_back(lab)
-    hurry.put_back(lab)
+    rhythm.put_back(lab)
+    rhythm.put_back(lab)
     trials.end(lab)
     assert checks(lab) == CHECKS
     ended = instances.instance(lab, left.instance_id)
