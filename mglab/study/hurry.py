@@ -211,7 +211,8 @@ def _of_image(baseline: Growth, tried: Trials) -> str:
         f"From awake to the first answer: {_with_wall(image)} from the image, {_with_wall(bare)} by user-data"
         f" (± {within:.1f} s together)."
     )
-    said += f" The image saves {difference:.1f} s." if difference > within else " No difference that one could see."
+    saved = replace(bare, seconds=difference, wall_ms=(bare.wall_ms or 0.0) - (image.wall_ms or 0.0))
+    said += f" The image saves {_with_wall(saved)}." if difference > within else " No difference that one could see."
     held = named(baseline.bands, START)
     if held is not None and not held.holds_up:
         said += f" In step 86 the service was ready {slack(baseline.bands)[1]:.1f} s too early: nobody waited for it."
@@ -267,9 +268,11 @@ def _of_delay(baseline: Growth, quicker: Growth) -> str:
         return "Not measured: the registration was not seen."
     other = named(quicker.bands, DELAY)
     again = f" (and {other.seconds:.1f} s the second time)" if other else ""
+    late = "" if delay.holds_up else " In step 86 the service was later still, and it was that which held things up."
     return (
         f"The registration delay took {delay.seconds:.1f} s{again}, {100 * delay.seconds / whole:.0f} % of the whole "
         "way. No request has a parameter for it; only an instance that is registered before it is needed avoids it."
+        f"{late}"
     )
 
 
