@@ -96,7 +96,9 @@ def read(arguments: list[str]) -> argparse.Namespace:
 def grammar() -> tuple[Parser, dict[str, Parser]]:
     """Make the parser, and give each command's own by name."""
     form = argparse.RawDescriptionHelpFormatter
-    parser = Parser(prog="mglab", description=DESCRIPTION, epilog=EXIT_CODES, formatter_class=form, allow_abbrev=False)
+    parser = Parser(
+        prog="mglab", description=DESCRIPTION, epilog=EXIT_CODES, formatter_class=form, allow_abbrev=False
+    )
     made = parser.add_subparsers(metavar="COMMAND", title="commands")
 
     def command(name: str, act: Callable[[argparse.Namespace], int], says: str, more: str = "") -> Any:

@@ -45,7 +45,9 @@ class Watch:
     looks: list[Look] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._zones = {address: zone for zone in self.doors for address in self.lab.resolve(f"{zone}.{self.dns_name}")}
+        self._zones = {
+            address: zone for zone in self.doors for address in self.lab.resolve(f"{zone}.{self.dns_name}")
+        }
 
     def look(self) -> str:
         """Ask everyone; note what changed; give a summary in words."""
