@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mglab.display import column
-from mglab.study.marks import (
+from mglab.study.moments import (
     ACCEPTED,
     ANSWERED,
     ASKED,
@@ -29,8 +29,8 @@ from mglab.study.marks import (
     RUNNING,
     SERVING,
     STARTED,
-    Mark,
-    Marks,
+    Moment,
+    Moments,
 )
 
 MEASURED, MODELLED = "measured", "modelled"
@@ -87,7 +87,7 @@ class Band:
         return self.starts_s + self.seconds
 
 
-def cut(marks: Marks, backend: str, rate: float) -> tuple[Band, ...]:
+def cut(marks: Moments, backend: str, rate: float) -> tuple[Band, ...]:
     """Cut the time from the request where something was seen to happen; what was not seen joins its neighbour."""
     if ASKED not in marks:
         return ()
@@ -106,7 +106,7 @@ def cut(marks: Marks, backend: str, rate: float) -> tuple[Band, ...]:
     return (*common, *_idle(itself), *balancer, *last)
 
 
-def along(stretches: Sequence[Stretch], marks: Marks, backend: str, rate: float) -> tuple[Band, ...]:
+def along(stretches: Sequence[Stretch], marks: Moments, backend: str, rate: float) -> tuple[Band, ...]:
     """Cut a single way, such as an instance's that has no balancer before it."""
     bands, _ = _Cutter(marks, backend, rate).way(stretches, marks[ASKED])
     return tuple(bands)
@@ -139,11 +139,11 @@ def real_work(bands: Sequence[Band]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class _Cutter:
-    marks: Marks
+    marks: Moments
     backend: str
     rate: float
 
-    def way(self, stretches: Sequence[Stretch], start: Mark) -> tuple[list[Band], Mark]:
+    def way(self, stretches: Sequence[Stretch], start: Moment) -> tuple[list[Band], Moment]:
         """Cut one way, from a mark on; give its bands and the last mark that was seen."""
         bands: list[Band] = []
         waiting: list[Stretch] = []
@@ -154,7 +154,7 @@ class _Cutter:
                 start, waiting = end, []
         return bands, start
 
-    def _band(self, stretches: Sequence[Stretch], start: Mark, end: Mark) -> Band:
+    def _band(self, stretches: Sequence[Stretch], start: Moment, end: Moment) -> Band:
         on_aws = self.backend == "aws"
         modelled = not on_aws and any(one.local == MODELLED for one in stretches)
         seconds = max(0.0, _between(start, end))
@@ -174,9 +174,9 @@ class _Cutter:
 
 
 def _idle(bands: Sequence[Band]) -> list[Band]:
-    """Mark bands as such that the first answer did not wait for."""
+    """Moment bands as such that the first answer did not wait for."""
     return [replace(band, holds_up=False) for band in bands]
 
 
-def _between(earlier: Mark, later: Mark) -> float:
+def _between(earlier: Moment, later: Moment) -> float:
     return (later.at - earlier.at).total_seconds()

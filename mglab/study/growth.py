@@ -1,7 +1,7 @@
 """Step 86 and question 3: raise the minimum, and follow the newcomer to its first answer.
 
 Who is asked meanwhile: the group, EC2, the balancer and DNS (``watch``), the newcomer at its own address, and the
-balancer's name by a pulse of clients. Afterwards the services' own timestamps are read. ``marks`` turns all that
+balancer's name by a pulse of clients. Afterwards the services' own timestamps are read. ``moments`` turns all that
 into moments with bounds, ``bands`` cuts them into the waterfall.
 
 Whatever broke off before, an experiment begins from the desired size, else nothing new would come; and step 86 from
@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 
 from mglab.session import Lab
 from mglab.steps import balancing, instances, scaling
-from mglab.study import bands, marks
+from mglab.study import bands, moments
 from mglab.study.bands import Band
 from mglab.study.client import Sample, ask
 from mglab.study.disturbance import Felt, Scene, disturb, felt
 from mglab.study.kept import once
 from mglab.study.load import pulse
-from mglab.study.marks import Mark
+from mglab.study.moments import Moment
 from mglab.study.rhythm import put_back
 from mglab.study.timeline import Event, merge
 from mglab.study.watch import Look, Watch, settled, short
@@ -31,7 +31,7 @@ GROWN_TIMEOUT_S = 1800.0
 SHRUNK_TIMEOUT_S = 1800.0
 LARGER = 3
 """The minimum that step 86 raises to; the sheet's maximum (step 72)."""
-LOOKED_FOR = {marks.SERVING: "answers at its own address", marks.ANSWERED: "answers through the balancer"}
+LOOKED_FOR = {moments.SERVING: "answers at its own address", moments.ANSWERED: "answers through the balancer"}
 CLIENT = "client"
 
 
@@ -44,7 +44,7 @@ class Growth:
     healthy_threshold: int
     """How the balancer checked its targets meanwhile: how often, and how many passes bring one back that failed."""
     events: tuple[Event, ...]
-    marks: tuple[Mark, ...]
+    moments: tuple[Moment, ...]
     bands: tuple[Band, ...]
     samples: tuple[Sample, ...]
     """The pulse that ran through it."""
@@ -69,7 +69,7 @@ class Growth:
 class _Followed:
     """What following one newcomer brought to light."""
 
-    ours: tuple[Mark, ...] = ()
+    ours: tuple[Moment, ...] = ()
     instance_id: str = ""
     private_address: str = ""
     direct: tuple[Sample, ...] = ()
@@ -114,15 +114,15 @@ def measure(lab: Lab, name: str) -> Growth:
         scene.act(f"minimum raised to {larger}", lambda: _raise(lab, larger))
         began, returned = scene.acts[0].at, lab.clock.now()
         followed.ours = (
-            Mark(marks.ASKED, before, began, "our own clock"),
-            Mark(marks.ACCEPTED, began, returned, "our call returned"),
+            Moment(moments.ASKED, before, began, "our own clock"),
+            Moment(moments.ACCEPTED, began, returned, "our call returned"),
         )
         scene.until(lambda seen: bool(_new(seen, known)), what="a new instance", timeout_s=GROWN_TIMEOUT_S)
         _follow(scene, _new(scene.watch, known), followed)
 
     seen = disturb(lab, name, f"minimum raised to {larger}", [], play, step="86")
     scaling.file_members(lab)
-    found = _marks(lab, followed, seen.samples)
+    found = _moments(lab, followed, seen.samples)
     newcomer = short(followed.instance_id)
     noted = [Event(one.until, CLIENT, f"{newcomer}: {LOOKED_FOR[one.name]}") for one in found if one.name in LOOKED_FOR]
     events = tuple(event for event in merge(list(seen.events), noted) if event.at >= seen.began)
@@ -130,7 +130,7 @@ def measure(lab: Lab, name: str) -> Growth:
     checked = balancing.target_group(lab)
     return Growth(
         newcomer=newcomer, interval_s=checked.interval_s, healthy_threshold=checked.healthy_threshold,
-        events=events, marks=tuple(found), bands=cut, samples=seen.samples,
+        events=events, moments=tuple(found), bands=cut, samples=seen.samples,
     )  # fmt: skip
 
 
@@ -164,18 +164,18 @@ def _follow(scene: Scene, newcomer: str, followed: _Followed) -> None:
     followed.looks = tuple(scene.watch.looks)
 
 
-def _marks(lab: Lab, followed: _Followed, samples: Sequence[Sample]) -> list[Mark]:
+def _moments(lab: Lab, followed: _Followed, samples: Sequence[Sample]) -> list[Moment]:
     """Read every source there is about the newcomer, the services' own timestamps among them."""
     launched = instances.instance(lab, followed.instance_id)
-    found = [*followed.ours, *marks.of_looks(followed.looks, short(followed.instance_id))]
+    found = [*followed.ours, *moments.of_looks(followed.looks, short(followed.instance_id))]
     if launched is not None:
-        found.append(marks.stamped(marks.LAUNCHED, launched.launched_at, "EC2's LaunchTime"))
+        found.append(moments.stamped(moments.LAUNCHED, launched.launched_at, "EC2's LaunchTime"))
     for activity in scaling.activities(lab):
         if activity.description.startswith("Launching") and followed.instance_id in activity.description:
-            found = [*marks.ended_by(found, activity), *marks.of_activity(activity)]
-    found += marks.of_asking(followed.direct, lab.clock.rate)
-    found += marks.of_answer([*samples, *followed.through], followed.private_address, lab.clock.rate)
-    return list(marks.in_order(found).values())
+            found = [*moments.ended_by(found, activity), *moments.of_activity(activity)]
+    found += moments.of_asking(followed.direct, lab.clock.rate)
+    found += moments.of_answer([*samples, *followed.through], followed.private_address, lab.clock.rate)
+    return list(moments.in_order(found).values())
 
 
 def _new(watch: Watch, known: set[str]) -> str:

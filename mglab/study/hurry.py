@@ -22,12 +22,12 @@ from mglab.display import column
 from mglab.session import Lab
 from mglab.steps import network, trials
 from mglab.steps.instances import Instance, described, having
-from mglab.study import growth, marks
+from mglab.study import growth, moments
 from mglab.study.bands import CHECK, DELAY, MODELLED, START, Band, Stretch, along, named, real_work, slack, whole_s
 from mglab.study.growth import Growth
 from mglab.study.kept import once
 from mglab.study.load import Pulse, pulse
-from mglab.study.marks import Mark
+from mglab.study.moments import Moment
 from mglab.study.rhythm import INTERVAL_S, checked_more_often
 from mglab.study.watch import LOOK_EVERY_S, Look, short
 
@@ -37,10 +37,10 @@ SERVING_TIMEOUT_S = 1200.0
 IMAGE, CHECKS = "image instead of user-data", f"checks every {INTERVAL_S} s"
 
 ALONE = (
-    Stretch("request", marks.LAUNCHED, "measured", "a real call"),
-    Stretch("pending", marks.RUNNING, MODELLED, "aws-facts 7: EC2 pending"),
-    Stretch("boot", marks.AWAKE, MODELLED, "aws-facts 7: boot"),
-    Stretch(START, marks.SERVING, "measured", "real work: user-data if any, then processes start"),
+    Stretch("request", moments.LAUNCHED, "measured", "a real call"),
+    Stretch("pending", moments.RUNNING, MODELLED, "aws-facts 7: EC2 pending"),
+    Stretch("boot", moments.AWAKE, MODELLED, "aws-facts 7: boot"),
+    Stretch(START, moments.SERVING, "measured", "real work: user-data if any, then processes start"),
 )
 
 
@@ -50,7 +50,7 @@ class Trial:
 
     way: str
     instance: str
-    marks: tuple[Mark, ...]
+    moments: tuple[Moment, ...]
     bands: tuple[Band, ...]
 
 
@@ -111,13 +111,13 @@ def _tried(lab: Lab) -> Trials:
         trials.end(lab)
 
 
-def _started(lab: Lab, recipe: trials.Recipe, subnet: network.Subnet) -> tuple[str, Instance, Mark]:
+def _started(lab: Lab, recipe: trials.Recipe, subnet: network.Subnet) -> tuple[str, Instance, Moment]:
     before = lab.clock.now()
     made = trials.launch(lab, recipe, subnet)
-    return recipe.way, made, Mark(marks.ASKED, before, before, "our own clock")
+    return recipe.way, made, Moment(moments.ASKED, before, before, "our own clock")
 
 
-def _timed(lab: Lab, started: Sequence[tuple[str, Instance, Mark]]) -> Iterator[Trial]:
+def _timed(lab: Lab, started: Sequence[tuple[str, Instance, Moment]]) -> Iterator[Trial]:
     """Look at all of them, and ask each at its own address, until every one has answered."""
     looks: list[Look] = []
     pulses: dict[str, Pulse] = {}
@@ -145,13 +145,17 @@ def _answers(pulses: Mapping[str, Pulse], instance_id: str) -> bool:
     return instance_id in pulses and any(sample.answered for sample in pulses[instance_id].samples)
 
 
-def _seen(lab: Lab, one: Instance, looks: Sequence[Look], asking: Pulse) -> list[Mark]:
-    launched = marks.stamped(marks.LAUNCHED, one.launched_at, "EC2's LaunchTime")
-    return [launched, *marks.of_looks(looks, short(one.instance_id)), *marks.of_asking(asking.samples, lab.clock.rate)]
+def _seen(lab: Lab, one: Instance, looks: Sequence[Look], asking: Pulse) -> list[Moment]:
+    launched = moments.stamped(moments.LAUNCHED, one.launched_at, "EC2's LaunchTime")
+    return [
+        launched,
+        *moments.of_looks(looks, short(one.instance_id)),
+        *moments.of_asking(asking.samples, lab.clock.rate),
+    ]
 
 
-def _trial(lab: Lab, way: str, one: Instance, found: Sequence[Mark]) -> Trial:
-    known = marks.in_order(found)
+def _trial(lab: Lab, way: str, one: Instance, found: Sequence[Moment]) -> Trial:
+    known = moments.in_order(found)
     return Trial(
         way, short(one.instance_id), tuple(known.values()), along(ALONE, known, lab.backend, lab.clock.rate)
     )  # fmt: skip

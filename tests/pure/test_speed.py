@@ -20,13 +20,13 @@ from mglab.steps import trials, userdata
 from mglab.steps.network import Subnet
 from mglab.steps.scaling import Activity
 from mglab.steps.templates import LaunchTemplate
-from mglab.study import bands, compare, hurry, marks, provisioning, speed_plots
+from mglab.study import bands, compare, hurry, moments, provisioning, speed_plots
 from mglab.study.bands import Band
 from mglab.study.client import Sample
 from mglab.study.disturbance import Disturbance
 from mglab.study.growth import Growth
 from mglab.study.hurry import Trial, Trials
-from mglab.study.marks import Mark
+from mglab.study.moments import Moment
 from mglab.study.timeline import Event
 from mglab.study.watch import Look
 
@@ -75,56 +75,60 @@ DIRECT = (
     asked(72, responder=ADDRESS),
 )
 CLIENTS = (asked(128, responder="192.168.1.9"), asked(133, responder="192.168.1.9"), asked(136, responder=ADDRESS))
-OURS = (Mark(marks.ASKED, at(0), at(0), "our own clock"),)
+OURS = (Moment(moments.ASKED, at(0), at(0), "our own clock"),)
 
 
-def history(rate: float = 60.0, direct: tuple[Sample, ...] = DIRECT, looks: tuple[Look, ...] = LOOKS) -> marks.Marks:
-    seen = [*OURS, *marks.of_looks(looks, WHO), marks.stamped(marks.LAUNCHED, at(13), "EC2's LaunchTime")]
-    told = [*marks.ended_by(seen, activity()), *marks.of_activity(activity())]
-    return marks.in_order([*told, *marks.of_asking(direct, rate), *marks.of_answer(CLIENTS, ADDRESS, rate)])
+def history(
+    rate: float = 60.0, direct: tuple[Sample, ...] = DIRECT, looks: tuple[Look, ...] = LOOKS
+) -> moments.Moments:
+    seen = [*OURS, *moments.of_looks(looks, WHO), moments.stamped(moments.LAUNCHED, at(13), "EC2's LaunchTime")]
+    told = [*moments.ended_by(seen, activity()), *moments.of_activity(activity())]
+    return moments.in_order([*told, *moments.of_asking(direct, rate), *moments.of_answer(CLIENTS, ADDRESS, rate)])
 
 
-# -- marks --------------------------------------------------------------------------------------------------
+# -- moments ------------------------------------------------------------------------------------------------
 
 
 def test_a_services_own_timestamp_is_true_to_the_second_it_is_given_in() -> None:
     known = history()
-    assert (known[marks.ACCEPTED].since, known[marks.ACCEPTED].until) == (at(1), at(2))
-    assert (known[marks.STARTED].since, known[marks.STARTED].until) == (at(12), at(12.4))  # StartTime draws it in
-    assert known[marks.STARTED].source == "the activity's Cause, to the second; StartTime"
+    assert (known[moments.ACCEPTED].since, known[moments.ACCEPTED].until) == (at(1), at(2))
+    assert (known[moments.STARTED].since, known[moments.STARTED].until) == (at(12), at(12.4))  # StartTime draws it in
+    assert known[moments.STARTED].source == "the activity's Cause, to the second; StartTime"
 
 
 def test_what_has_no_timestamp_lies_between_the_looks_and_an_end_time_draws_it_in() -> None:
     known = history()
-    assert (known[marks.RUNNING].since, known[marks.RUNNING].until) == (at(20), at(31))
-    assert (known[marks.PROBED].since, known[marks.PROBED].until) == (at(110), at(121))
-    ended = marks.ended_by([known[marks.RUNNING]], activity(ended_s=25.5))
+    assert (known[moments.RUNNING].since, known[moments.RUNNING].until) == (at(20), at(31))
+    assert (known[moments.PROBED].since, known[moments.PROBED].until) == (at(110), at(121))
+    ended = moments.ended_by([known[moments.RUNNING]], activity(ended_s=25.5))
     assert ended[0].until == at(25.5) and ended[0].source.endswith("EndTime")
 
 
 def test_a_target_that_was_healthy_at_the_next_look_was_probed_before_that() -> None:
     known = history(looks=(*LOOKS[:4], LOOKS[5]))
-    assert (known[marks.PROBED].since, known[marks.PROBED].until) == (at(110), at(131))
+    assert (known[moments.PROBED].since, known[moments.PROBED].until) == (at(110), at(131))
 
 
 def test_only_the_last_silence_before_the_first_answer_counts() -> None:
     known = history()
-    assert known[marks.AWAKE].since == at(60)  # not at 25, when the address refused because nothing stood behind it
-    assert known[marks.AWAKE].until == at(63) + timedelta(milliseconds=60)
-    assert known[marks.SERVING].since == at(66)
+    assert known[moments.AWAKE].since == at(60)  # not at 25, when the address refused because nothing stood behind it
+    assert known[moments.AWAKE].until == at(63) + timedelta(milliseconds=60)
+    assert known[moments.SERVING].since == at(66)
 
 
 def test_who_is_never_silent_or_never_answers_has_no_such_mark() -> None:
-    assert [one.name for one in marks.of_asking([asked(1, "refused"), asked(2, responder=ADDRESS)], 1.0)] == ["serving"]
-    assert marks.of_asking([asked(1, "timed out"), asked(2, "refused")], 1.0) == []
-    assert marks.of_asking([], 1.0) == []
+    assert [one.name for one in moments.of_asking([asked(1, "refused"), asked(2, responder=ADDRESS)], 1.0)] == [
+        "serving"
+    ]
+    assert moments.of_asking([asked(1, "timed out"), asked(2, "refused")], 1.0) == []
+    assert moments.of_asking([], 1.0) == []
 
 
 def test_bounds_are_drawn_in_by_the_order_of_things() -> None:
-    late = Mark(marks.RUNNING, at(5), at(40), "a look")
-    early = Mark(marks.AWAKE, at(20), at(30), "requests")
-    known = marks.in_order([Mark(marks.LAUNCHED, at(10), at(10), "EC2"), late, early])
-    assert (known[marks.RUNNING].since, known[marks.RUNNING].until) == (at(10), at(30))
+    late = Moment(moments.RUNNING, at(5), at(40), "a look")
+    early = Moment(moments.AWAKE, at(20), at(30), "requests")
+    known = moments.in_order([Moment(moments.LAUNCHED, at(10), at(10), "EC2"), late, early])
+    assert (known[moments.RUNNING].since, known[moments.RUNNING].until) == (at(10), at(30))
 
 
 # -- bands --------------------------------------------------------------------------------------------------
@@ -156,7 +160,9 @@ def test_the_bands_that_were_waited_for_add_up_to_the_whole() -> None:
     assert sum(band.seconds for band in waited) == pytest.approx(bands.whole_s(cut), abs=0.05 * len(waited))
     last, spare_s = bands.slack(cut)
     assert last is not None and last.band == "service starts"
-    assert spare_s == pytest.approx((history()[marks.PROBED].at - history()[marks.SERVING].at).total_seconds(), abs=0.2)
+    assert spare_s == pytest.approx(
+        (history()[moments.PROBED].at - history()[moments.SERVING].at).total_seconds(), abs=0.2
+    )
 
 
 def test_a_service_that_is_late_holds_the_balancer_up() -> None:
@@ -179,7 +185,7 @@ def test_real_work_is_told_in_wall_time_too() -> None:
 
 
 def test_what_was_not_seen_joins_its_neighbour_and_counts_as_modelled() -> None:
-    known = {name: mark for name, mark in history().items() if name not in (marks.AWAKE, marks.STARTED)}
+    known = {name: mark for name, mark in history().items() if name not in (moments.AWAKE, moments.STARTED)}
     cut = by_name(bands.cut(known, "local", 60.0))
     assert cut["boot + service starts"].kind == "modelled" and cut["decision + launch"].kind == "modelled"
     assert bands.cut({}, "local", 60.0) == ()
@@ -195,10 +201,10 @@ def growth(cut: tuple[Band, ...] | None = None, *, interval_s: int = 30, healthy
 
 
 def trial(way: str, start_s: float, within_s: float = 1.0) -> Trial:
-    found = [Mark(marks.ASKED, at(0), at(0), "ours"), Mark(marks.AWAKE, at(40), at(40), "its own address")]
+    found = [Moment(moments.ASKED, at(0), at(0), "ours"), Moment(moments.AWAKE, at(40), at(40), "its own address")]
     serving = at(40 + start_s)
     wide = timedelta(seconds=within_s)
-    known = marks.in_order([*found, Mark(marks.SERVING, serving - wide, serving + wide, "its own address")])
+    known = moments.in_order([*found, Moment(moments.SERVING, serving - wide, serving + wide, "its own address")])
     return Trial(way, WHO, tuple(known.values()), bands.along(hurry.ALONE, known, "local", 60.0))
 
 

@@ -38,7 +38,7 @@ _STARTED = re.compile(rf"At {_TIME} an instance was started")
 
 
 @dataclass(frozen=True)
-class Mark:
+class Moment:
     """A moment that lies between two, and where it was read."""
 
     name: str
@@ -57,13 +57,13 @@ class Mark:
         return (self.until - self.since).total_seconds() / 2
 
 
-def stamped(name: str, at: datetime, source: str) -> Mark:
+def stamped(name: str, at: datetime, source: str) -> Moment:
     """Read a timestamp: one of whole seconds has lost its fraction."""
     whole = at.microsecond == 0
-    return Mark(name, at, at + _WHOLE if whole else at, f"{source}, to the second" if whole else source)
+    return Moment(name, at, at + _WHOLE if whole else at, f"{source}, to the second" if whole else source)
 
 
-def of_activity(activity: Activity) -> list[Mark]:
+def of_activity(activity: Activity) -> list[Moment]:
     """Read when the group took the request and when it started the instance (aws-facts 2.3)."""
     found = ((ACCEPTED, _REQUESTED), (STARTED, _STARTED))
     told = ((name, match[1]) for name, pattern in found if (match := pattern.search(activity.cause)))
@@ -71,7 +71,7 @@ def of_activity(activity: Activity) -> list[Mark]:
     return [_no_later(mark, activity.started, "StartTime") if mark.name == STARTED else mark for mark in marks]
 
 
-def ended_by(marks: Iterable[Mark], activity: Activity) -> list[Mark]:
+def ended_by(marks: Iterable[Moment], activity: Activity) -> list[Moment]:
     """Draw in what the end of the launching activity bounds: by then it runs and is registered (aws-facts 2.2)."""
     ended = activity.ended
     if ended is None:
@@ -79,13 +79,13 @@ def ended_by(marks: Iterable[Mark], activity: Activity) -> list[Mark]:
     return [_no_later(mark, ended, "EndTime") if mark.name in (RUNNING, REGISTERED) else mark for mark in marks]
 
 
-def _no_later(mark: Mark, at: datetime, source: str) -> Mark:
+def _no_later(mark: Moment, at: datetime, source: str) -> Moment:
     """Draw a mark in by a timestamp that came after it, if that says more than is known."""
     latest = at if at.microsecond else at + _WHOLE
     return replace(mark, until=latest, source=f"{mark.source}; {source}") if mark.since < latest < mark.until else mark
 
 
-def of_looks(looks: Sequence[Look], instance: str) -> list[Mark]:
+def of_looks(looks: Sequence[Look], instance: str) -> list[Moment]:
     """Read what had no timestamp from the looks at the services; ``instance`` is the short id."""
 
     def saw(who: str, *states: str) -> Callable[[Look], bool]:
@@ -108,15 +108,15 @@ def of_looks(looks: Sequence[Look], instance: str) -> list[Mark]:
     return [mark for mark in found if mark is not None]
 
 
-def first_seen(name: str, looks: Sequence[Look], is_so: Callable[[Look], bool], source: str) -> Mark | None:
+def first_seen(name: str, looks: Sequence[Look], is_so: Callable[[Look], bool], source: str) -> Moment | None:
     """Bound a change by the look before it and the look that saw it; None when no look did."""
     for number, look in enumerate(looks):
         if is_so(look):
-            return Mark(name, looks[number - 1].began if number else look.began, look.ended, f"{source}, looked at")
+            return Moment(name, looks[number - 1].began if number else look.began, look.ended, f"{source}, looked at")
     return None
 
 
-def of_asking(samples: Sequence[Sample], rate: float) -> list[Mark]:
+def of_asking(samples: Sequence[Sample], rate: float) -> list[Moment]:
     """Read the requests to the instance's own address: silence, then refusals, then answers.
 
     An address may refuse for a moment before anything stands behind it, so only the last silence counts.
@@ -135,27 +135,27 @@ def of_asking(samples: Sequence[Sample], rate: float) -> list[Mark]:
     ]
 
 
-def of_answer(samples: Sequence[Sample], address: str, rate: float) -> list[Mark]:
+def of_answer(samples: Sequence[Sample], address: str, rate: float) -> list[Moment]:
     """Read the first answer of the instance through the balancer, and the last request before that went elsewhere."""
     mine = [one for one in samples if one.responder == address]
     others = [one for one in samples if one.responder != address]
     return _turned(ANSWERED, others, mine, rate, "clients through the balancer")
 
 
-def _turned(name: str, before: Sequence[Sample], after: Sequence[Sample], rate: float, source: str) -> list[Mark]:
+def _turned(name: str, before: Sequence[Sample], after: Sequence[Sample], rate: float, source: str) -> list[Moment]:
     """Bound the moment at which requests began to end otherwise; without one that ended as before, nothing is known."""
     if not after:
         return []
     until = min(_ended(one, rate) for one in after)
     earlier = [one.at for one in before if one.at < until]
-    return [Mark(name, max(earlier), until, source)] if earlier else []
+    return [Moment(name, max(earlier), until, source)] if earlier else []
 
 
 def _ended(sample: Sample, rate: float) -> datetime:
     return sample.at + timedelta(milliseconds=sample.total_ms * rate)
 
 
-def in_order(marks: Iterable[Mark]) -> dict[str, Mark]:
+def in_order(marks: Iterable[Moment]) -> dict[str, Moment]:
     """Draw the bounds in so that everything happens in its order."""
     known = {mark.name: mark for mark in marks}
     for order in ORDERS:
@@ -164,13 +164,13 @@ def in_order(marks: Iterable[Mark]) -> dict[str, Mark]:
     return known
 
 
-def _not_before(known: dict[str, Mark], order: Sequence[str]) -> None:
+def _not_before(known: dict[str, Moment], order: Sequence[str]) -> None:
     for earlier, later in zip(order, order[1:], strict=False):
         since = max(known[later].since, known[earlier].since)
         known[later] = replace(known[later], since=since, until=max(known[later].until, since))
 
 
-def _not_after(known: dict[str, Mark], order: Sequence[str]) -> None:
+def _not_after(known: dict[str, Moment], order: Sequence[str]) -> None:
     for later, earlier in zip(order, order[1:], strict=False):
         until = min(known[earlier].until, known[later].until)
         known[earlier] = replace(known[earlier], until=until, since=min(known[earlier].since, until))
@@ -180,4 +180,4 @@ def _parsed(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
-Marks = Mapping[str, Mark]
+Moments = Mapping[str, Moment]
