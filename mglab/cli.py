@@ -121,6 +121,9 @@ def grammar() -> tuple[Parser, dict[str, Parser]]:
     pdf.add_argument("--out", type=Path, help="where to write it (default: in the run's folder)")
     check = _about(command("check", check_, "say which evidence and which commentaries a run's folio still lacks"))
     check.add_argument("notebook", nargs="?", default="", metavar="NN", help="only this notebook's state")
+    compare = _json(command("compare", compare_, "set two runs' measurements side by side", COMPARE_HELP))
+    compare.add_argument("first", metavar="RUN", help="for example a rehearsal")
+    compare.add_argument("second", metavar="RUN", help="for example the same on AWS")
     cloud = _json(command("cloud", cloud_, "start, stop or describe a local cloud", CLOUD_HELP))
     cloud.add_argument("verb", metavar="up|down|status|env|knobs", type=_verb)
     cloud.add_argument("--name", default="", help="which cloud (default: MGLAB_CLOUD, else 'default')")
@@ -206,6 +209,11 @@ Options come before the instance:
 
   mglab ssh MusicGuru             a shell
   mglab ssh --run x i-0abc... 'sudo pkill -f MusicGuruServer.py'"""
+COMPARE_HELP = """\
+Each stretch of time and each sequence of states of the experiments that both have; figures of both runs over each
+other go to outputs/compare-RUN-RUN/. Needs no cloud: it reads what the runs have kept.
+
+  mglab compare rehearsal real    how far the local cloud's model is from AWS, band by band"""
 CLOUD_HELP = """\
   mglab cloud up                  start the cloud that notebooks and commands share
   mglab cloud knobs               list what the model takes for granted: delays, thresholds, shares
@@ -391,6 +399,31 @@ def check_(options: argparse.Namespace) -> int:
     failed = [name for name, one in notebooks.items() if one.get("status") != "passed"]
     print("\n".join(f"{name}: {notebooks[name].get('status')}" for name in failed) or "every notebook passed")
     return 1 if failed or any(section.status == "missing" for section in sections) else 0
+
+
+def compare_(options: argparse.Namespace) -> int:
+    """Compare two runs, and draw both."""
+    from mglab.study import compare
+    from mglab.workbook import comparing, runs
+
+    folders = [runs.that_exists(name) for name in (options.first, options.second)]
+    first, second = (comparing.run_in(folder) for folder in folders)
+    name = f"compare-{first.name}-{second.name}"
+    drawn = comparing.draw(first, second, folders[0].parent / name)
+    rows, states = compare.differences(first, second), compare.states(first, second)
+    lacking = compare.lacking(first, second)
+    if options.json:
+        return _print_json({"runs": [first.told(), second.told()], "bands": rows, "states": states,
+                            "lacking": lacking, "figures": drawn})  # fmt: skip
+    for letter, one in (("A", first), ("B", second)):
+        print(f"{letter}: run {one.name}, measured at {one.place}, {one.rate:g} AWS seconds a second")
+    _print_table(rows, "the runs have no experiment in common")
+    others = compare.other_states(states)
+    if states:
+        print(f"\n{len(states) - len(others)} of {len(states)} sequences of states are the same in both")
+        _print_table(others, "")
+    print("\n".join([*lacking, *map(str, drawn)]))
+    return 0
 
 
 def cloud_(options: argparse.Namespace) -> int:

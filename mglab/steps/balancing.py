@@ -17,7 +17,7 @@ from mglab.config import Config
 from mglab.display import column
 from mglab.errors import NotFound
 from mglab.session import Lab
-from mglab.steps.ensure import Record, Records, demand, ensure, having, only, refuse_foreign, tags
+from mglab.steps.ensure import Record, Records, demand, details, ensure, having, only, refuse_foreign, tags
 from mglab.steps.instances import Instance, described, summary
 from mglab.steps.network import Subnet, Vpc
 
@@ -194,6 +194,20 @@ def wait_healthy(lab: Lab, count: int | None = None, *, timeout_s: float = HEALT
         timeout_s=timeout_s,
         interval_s=LOOK_EVERY_S,
     )
+
+
+def set_health_check(lab: Lab, *, interval_s: int, timeout_s: int, healthy_threshold: int) -> TargetGroup:
+    """Change how targets are checked (aws-facts 1.5: allowed at any time, the time-out at most the interval)."""
+    before = target_group(lab)
+    changed = {
+        "HealthCheckIntervalSeconds": interval_s,
+        "HealthCheckTimeoutSeconds": timeout_s,
+        "HealthyThresholdCount": healthy_threshold,
+    }
+    lab.elbv2.modify_target_group(TargetGroupArn=before.arn, **changed)
+    after = target_group(lab)
+    lab.ledger.note("86", "target-group", id=after.arn, key=after.name, changes=changed, **details(after))
+    return after
 
 
 def deregister(lab: Lab, instance_id: str) -> None:

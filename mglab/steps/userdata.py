@@ -10,6 +10,7 @@ EC2 takes at most 16 KB of user-data. Everything here is plain text, so that a n
 
 from __future__ import annotations
 
+import gzip
 import textwrap
 
 from mglab.errors import UsageError
@@ -51,15 +52,30 @@ echo "LAST_WORDS"
 
 def cloud_config(files: dict[str, str], command: list[str]) -> str:
     """Write a cloud-config: files with their text, then one command; refuses more than EC2 takes."""
-    entries = "".join(_entry(path, text) for path, text in files.items())
-    whole = f"#cloud-config\nwrite_files:\n{entries}runcmd:\n- [{', '.join(command)}]\n"
-    size = len(whole.encode("utf-8"))
-    if size > LIMIT_BYTES:
-        raise UsageError(
-            f"the user-data is {size} bytes, EC2 takes {LIMIT_BYTES}",
-            hint="make HealthCheck.py smaller: it is a tiny server",
-        )
+    whole = _whole(files, command)
+    _refuse_too_large(whole.encode("utf-8"), "make HealthCheck.py smaller: it is a tiny server")
     return whole
+
+
+def server_config(files: dict[str, str]) -> bytes:
+    """Write the user-data that brings the whole server to a plain image and starts it, packed as cloud-init unpacks it.
+
+    ``files`` gives each file's text by its name; ``run.sh`` is what the first boot runs.
+    """
+    whole = _whole({f"{HOME}/{name}": text for name, text in files.items()}, ["sh", f"{HOME}/run.sh"])
+    packed = gzip.compress(whole.encode("utf-8"), mtime=0)
+    _refuse_too_large(packed, "keep less in servers/: what is larger belongs in an image")
+    return packed
+
+
+def _whole(files: dict[str, str], command: list[str]) -> str:
+    entries = "".join(_entry(path, text) for path, text in files.items())
+    return f"#cloud-config\nwrite_files:\n{entries}runcmd:\n- [{', '.join(command)}]\n"
+
+
+def _refuse_too_large(user_data: bytes, hint: str) -> None:
+    if len(user_data) > LIMIT_BYTES:
+        raise UsageError(f"the user-data is {len(user_data)} bytes, EC2 takes {LIMIT_BYTES}", hint=hint)
 
 
 def health_check_config(health_check: str) -> str:

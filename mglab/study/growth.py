@@ -1,50 +1,37 @@
-"""Step 86 and question 3, a first honest experiment: raise the minimum, and see where the time goes.
+"""Step 86 and question 3: raise the minimum, and follow the newcomer to its first answer.
 
-From the request to the first answer the new instance passes through stages that three services can be
-asked about. Their lengths are what the watch saw, in AWS seconds. Where the local cloud waits only because
-AWS is known to wait, the stage is called modelled and names its row of the facts it rests on; on AWS every
-stage is measured.
+Who is asked meanwhile: the group, EC2, the balancer and DNS (``watch``), the newcomer at its own address, and the
+balancer's name by a pulse of clients. Afterwards the services' own timestamps are read. ``moments`` turns all that
+into moments with bounds, ``bands`` cuts them into the waterfall.
+
+Whatever broke off before, an experiment begins from the desired size, else nothing new would come; and step 86 from
+the lab's own health check.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from mglab.display import column
 from mglab.session import Lab
-from mglab.steps import balancing, scaling
+from mglab.steps import balancing, instances, scaling
+from mglab.study import bands, moments
+from mglab.study.bands import Band
 from mglab.study.client import Sample, answers
-from mglab.study.disturbance import US, Felt, Scene, disturb, felt
+from mglab.study.disturbance import Felt, Scene, disturb, felt
+from mglab.study.load import pulse
+from mglab.study.moments import Moment
 from mglab.study.ready import make_ready, staged
-from mglab.study.timeline import Event, seconds_between
-from mglab.study.watch import Watch, short
+from mglab.study.rhythm import put_back
+from mglab.study.timeline import Event, merge
+from mglab.study.watch import Look, Watch, short
 
 GROWN_TIMEOUT_S = 1800.0
 LARGER = 3
 """The minimum that step 86 raises to; the sheet's maximum (step 72)."""
-RAISED = f"minimum raised to {LARGER}"
-CLIENT, DIRECT, BALANCED = "client", "answers at its own address", "answers through the balancer"
-
-MODELLED = {
-    "decide and launch": "modelled (aws-facts 2.4: decision to launch)",
-    "pending": "modelled (aws-facts 7: EC2 pending)",
-    "boot until the service answers": "modelled (aws-facts 7: boot)",
-    "register and pass the first check": "modelled (aws-facts 1.5: registration delay)",
-    "first answer through the balancer": "measured",
-}
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stretch between the request and the first answer."""
-
-    stage: str = field(metadata=column("Stage"))
-    seconds: float = field(metadata=column("AWS seconds", "number"))
-    kind: str = field(metadata=column("Measured or modelled"))
-    began: datetime = field(metadata=column("From", "time"))
-    ended: datetime = field(metadata=column("To", "time"))
+LOOKED_FOR = {moments.SERVING: "answers at its own address", moments.ANSWERED: "answers through the balancer"}
+CLIENT = "client"
 
 
 @dataclass(frozen=True)
@@ -52,25 +39,51 @@ class Growth:
     """Everything one raise of the minimum saw."""
 
     newcomer: str
+    interval_s: int
+    healthy_threshold: int
+    """How the balancer checked its targets meanwhile: how often, and how many passes bring one back that failed."""
     events: tuple[Event, ...]
-    stages: tuple[Stage, ...]
+    moments: tuple[Moment, ...]
+    bands: tuple[Band, ...]
     samples: tuple[Sample, ...]
     """The pulse that ran through it."""
+
+    @property
+    def checks(self) -> str:
+        """Say in words how the balancer checked."""
+        return f"every {self.interval_s} s and {self.healthy_threshold} passes"
+
+    @property
+    def comes_back_s(self) -> int:
+        """Say how long a target that has failed must pass before it is trusted, in AWS seconds."""
+        return self.interval_s * self.healthy_threshold
 
     @property
     def felt(self) -> list[Felt]:
         """Count what the clients met meanwhile: growing should cost nobody anything."""
         return felt(self.samples, self.events[0].at)
 
-    @property
-    def bands(self) -> list[tuple[str, float, str]]:
-        """Give the stages as a waterfall draws them."""
-        return [(stage.stage, stage.seconds, stage.kind.split(" ")[0]) for stage in self.stages]
+
+@dataclass
+class _Followed:
+    """What following one newcomer brought to light."""
+
+    ours: tuple[Moment, ...] = ()
+    instance_id: str = ""
+    private_address: str = ""
+    direct: tuple[Sample, ...] = ()
+    through: list[Sample] = field(default_factory=list)
+    looks: Sequence[Look] = ()
 
 
 def grow(lab: Lab, *, again: bool = False) -> Growth:
     """Raise the minimum to three and follow the newcomer to its first answer; done once a run (step 86)."""
-    return staged(lab, "grow", Growth, lambda: _grow(lab), again=again)
+
+    def as_the_lab_is() -> Growth:
+        put_back(lab)
+        return measure(lab, "grow")
+
+    return staged(lab, "grow", Growth, as_the_lab_is, again=again)
 
 
 def shrink(lab: Lab) -> scaling.Group:
@@ -78,35 +91,80 @@ def shrink(lab: Lab) -> scaling.Group:
     return make_ready(lab)
 
 
-def _grow(lab: Lab) -> Growth:
+def measure(lab: Lab, name: str) -> Growth:
+    """Grow from the desired size by one and follow who comes; the larger size stays."""
+    shrink(lab)
     known = {short(member.instance_id) for member in scaling.instances(lab)}
+    larger = max(LARGER, len(known) + 1)
+    followed = _Followed()
 
     def play(scene: Scene) -> None:
-        scene.act(RAISED, lambda: scaling.set_limits(lab, minimum=LARGER))
+        before = lab.clock.now()
+        scene.act(f"minimum raised to {larger}", lambda: _raise(lab, larger))
+        began, returned = scene.acts[0].at, lab.clock.now()
+        followed.ours = (
+            Moment(moments.ASKED, before, began, "our own clock"),
+            Moment(moments.ACCEPTED, began, returned, "our call returned"),
+        )
         scene.until(lambda seen: bool(_new(seen, known)), what="a new instance", timeout_s=GROWN_TIMEOUT_S)
-        _follow(scene, _new(scene.watch, known))
+        _follow(scene, _new(scene.watch, known), followed)
 
-    seen = disturb(lab, "grow", RAISED, [], play, step="86")
+    seen = disturb(lab, name, f"minimum raised to {larger}", [], play, step="86")
     scaling.file_members(lab)
-    newcomer = next(event.what.partition(": ")[0] for event in seen.events if event.lane == CLIENT)
-    events = tuple(event for event in seen.events if event.at >= seen.began)
-    return Growth(newcomer, events, _stages(lab, events, newcomer), seen.samples)
+    found = _moments(lab, followed, seen.samples)
+    newcomer = short(followed.instance_id)
+    noted = [Event(one.until, CLIENT, f"{newcomer}: {LOOKED_FOR[one.name]}") for one in found if one.name in LOOKED_FOR]
+    events = tuple(event for event in merge(list(seen.events), noted) if event.at >= seen.began)
+    cut = bands.cut({mark.name: mark for mark in found}, lab.backend, lab.clock.rate)
+    checked = balancing.target_group(lab)
+    return Growth(
+        newcomer=newcomer, interval_s=checked.interval_s, healthy_threshold=checked.healthy_threshold,
+        events=events, moments=tuple(found), bands=cut, samples=seen.samples,
+    )  # fmt: skip
 
 
-def _follow(scene: Scene, newcomer: str) -> None:
+def _raise(lab: Lab, larger: int) -> None:
+    maximum = scaling.group(lab).maximum
+    scaling.set_limits(lab, minimum=larger, maximum=larger if larger > maximum else None)
+
+
+def _follow(scene: Scene, newcomer: str, followed: _Followed) -> None:
     """Watch the newcomer until it answers at its own address, is healthy, and answers through the balancer."""
-    lab = scene.lab
-    scene.until(lambda _: _answers_directly(lab, newcomer), what=f"{newcomer} serves", timeout_s=GROWN_TIMEOUT_S)
-    scene.note(CLIENT, f"{newcomer}: {DIRECT}")
+    lab, dns_name = scene.lab, balancing.load_balancer(scene.lab).dns_name
+    scene.until(lambda _: bool(_member(lab, newcomer).public_address), what=f"{newcomer} has an address",
+                timeout_s=GROWN_TIMEOUT_S)  # fmt: skip
+    member = _member(lab, newcomer)
+    followed.instance_id, followed.private_address = member.instance_id, member.private_address
+
+    def is_reached() -> bool:
+        followed.through.append(answers(lab, dns_name))
+        return followed.through[-1].responder == member.private_address
+
+    with ExitStack() as stack:
+        direct = stack.enter_context(pulse(lab, member.public_address))
+        scene.until(lambda _: any(one.answered for one in direct.samples), what=f"{newcomer} serves",
+                    timeout_s=GROWN_TIMEOUT_S)  # fmt: skip
+    followed.direct = direct.samples
     scene.until(
         lambda seen: seen.now.get(("balancer", newcomer)) == "healthy", what=f"{newcomer} is healthy",
         timeout_s=GROWN_TIMEOUT_S,
     )  # fmt: skip
-    address, dns_name = _member(lab, newcomer).private_address, balancing.load_balancer(lab).dns_name
-    scene.until(
-        lambda _: answers(lab, dns_name).responder == address, what=f"{newcomer} answers", timeout_s=GROWN_TIMEOUT_S
-    )
-    scene.note(CLIENT, f"{newcomer}: {BALANCED}")
+    scene.until(lambda _: is_reached(), what=f"{newcomer} answers", timeout_s=GROWN_TIMEOUT_S)
+    followed.looks = tuple(scene.watch.looks)
+
+
+def _moments(lab: Lab, followed: _Followed, samples: Sequence[Sample]) -> list[Moment]:
+    """Read every source there is about the newcomer, the services' own timestamps among them."""
+    launched = instances.instance(lab, followed.instance_id)
+    found = [*followed.ours, *moments.of_looks(followed.looks, short(followed.instance_id))]
+    if launched is not None:
+        found.append(moments.stamped(moments.LAUNCHED, launched.launched_at, "EC2's LaunchTime"))
+    for activity in scaling.activities(lab):
+        if activity.description.startswith("Launching") and followed.instance_id in activity.description:
+            found = [*moments.ended_by(found, activity), *moments.of_activity(activity)]
+    found += moments.of_asking(followed.direct, lab.clock.rate)
+    found += moments.of_answer([*samples, *followed.through], followed.private_address, lab.clock.rate)
+    return list(moments.in_order(found).values())
 
 
 def _new(watch: Watch, known: set[str]) -> str:
@@ -115,30 +173,3 @@ def _new(watch: Watch, known: set[str]) -> str:
 
 def _member(lab: Lab, newcomer: str) -> scaling.Member:
     return next(member for member in scaling.instances(lab) if short(member.instance_id) == newcomer)
-
-
-def _answers_directly(lab: Lab, newcomer: str) -> bool:
-    address = _member(lab, newcomer).public_address
-    return bool(address) and answers(lab, address).answered
-
-
-def _stages(lab: Lab, events: Sequence[Event], newcomer: str) -> tuple[Stage, ...]:
-    """Cut the time from the request to the first answer where something was seen to change."""
-    marks = [
-        ("decide and launch", _seen(events, "group", newcomer, "Pending")),
-        ("pending", _seen(events, "EC2", newcomer, "running")),
-        ("boot until the service answers", _seen(events, CLIENT, newcomer, DIRECT)),
-        ("register and pass the first check", _seen(events, "balancer", newcomer, "healthy")),
-        ("first answer through the balancer", _seen(events, CLIENT, newcomer, BALANCED)),
-    ]
-    stages, began = [], next(event.at for event in events if event.lane == US)
-    for stage, ended in marks:
-        if ended is not None and ended > began:
-            kind = MODELLED[stage] if lab.backend == "local" else "measured"
-            stages.append(Stage(stage, seconds_between(began, ended), kind, began, ended))
-            began = ended
-    return tuple(stages)
-
-
-def _seen(events: Sequence[Event], who: str, newcomer: str, state: str) -> datetime | None:
-    return next((e.at for e in events if e.lane == who and e.what == f"{newcomer}: {state}"), None)

@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -38,12 +38,27 @@ def once(lab: Lab, name: str, kind: type[Result], measure: Callable[[], Result],
 
 def _read(path: Path, kind: type[Result], lab: Lab) -> Result | None:
     """Read a kept result; one of another place or VPC, or of an older shape, counts as none."""
+    found = read(path, kind)
+    is_ours = found is not None and found[0] == lab.ledger.place and _vpc(lab) in ("", _whole(path).get("vpc"))
+    return found[1] if found is not None and is_ours else None
+
+
+def read(path: Path, kind: type[Result]) -> tuple[str, Result] | None:
+    """Read where a result was kept and what it is; None when it is not there or not of this shape."""
+    whole = _whole(path)
     try:
-        kept = json.loads(path.read_text("utf-8"))
-        is_ours = kept["place"] == lab.ledger.place and _vpc(lab) in ("", kept.get("vpc"))
-        return TypeAdapter(kind).validate_python(kept["result"], strict=False) if is_ours else None
-    except (FileNotFoundError, KeyError, ValueError, ValidationError):
+        return str(whole["place"]), TypeAdapter(kind).validate_python(whole["result"], strict=False)
+    except (KeyError, ValidationError):
         return None
+
+
+def _whole(path: Path) -> dict[str, Any]:
+    """Read what was kept with the place it was measured at; empty when there is nothing to read."""
+    try:
+        known = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _vpc(lab: Lab) -> str:

@@ -51,6 +51,11 @@ def _figure(rows: int, height: float, ratios: Sequence[float] | None = None) -> 
     return figure, list(axes)
 
 
+def panels(rows: int, height: float, ratios: Sequence[float] | None = None) -> tuple[Figure, list[Axes]]:
+    """Give an empty figure in this style, its rows on one axis, for figures that have a module of their own."""
+    return _figure(rows, height, ratios)
+
+
 def sequence(samples: Sequence[Sample], *, title: str) -> Figure:
     """Draw who answered, request by request: a regular pattern would be seen at once."""
     responders = sorted({s.responder for s in samples if s.responder})
@@ -140,26 +145,6 @@ def _draw_samples(ax: Axes, samples: Sequence[Sample]) -> None:
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
     if responders or failed:
         ax.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, frameon=False, ncols=7)
-
-
-def waterfall(bands: Sequence[tuple[str, float, str]], *, title: str) -> Figure:
-    """Draw how long each stage took: (stage, AWS seconds, ``measured`` or ``modelled``), one after the other."""
-    figure, (ax,) = _figure(1, 0.9 + 0.36 * len(bands))
-    began = 0.0
-    for row, (_, seconds, kind) in enumerate(bands):
-        measured = kind == "measured"
-        ax.barh(
-            row, seconds, left=began, height=0.6, color=COLOURS[0] if measured else "#BBD6EA",
-            hatch="" if measured else "///", edgecolor=COLOURS[0], linewidth=0.6,
-        )  # fmt: skip
-        ax.annotate(f" {seconds:.0f} s", (began + seconds, row), va="center", fontsize=7)
-        began += seconds
-    ax.set_yticks(range(len(bands)), [f"{stage} ({kind})" for stage, _, kind in bands])
-    ax.invert_yaxis()
-    ax.margins(x=0.12)
-    ax.set_xlabel("AWS seconds since the request", fontsize=8)
-    ax.set_title(title, fontsize=9, loc="left")
-    return figure
 
 
 def monitoring(views: Sequence[View], marks: Sequence[Mark], *, title: str) -> Figure:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from mglab import waits
 from mglab.session import Lab
@@ -24,6 +25,15 @@ Seen = Mapping[tuple[str, str], str]
 """(who says so, short instance id or zone) -> what it says"""
 
 
+@dataclass(frozen=True)
+class Look:
+    """One look at everyone: when it began and ended, and what they said."""
+
+    began: datetime
+    ended: datetime
+    seen: Seen
+
+
 @dataclass
 class Watch:
     """What has been seen so far; ``events`` grows with every look. With ``dns_name``, DNS is watched for ``doors``."""
@@ -34,6 +44,7 @@ class Watch:
     """The zones whose addresses may stand in the answer."""
     events: list[Event] = field(default_factory=list)
     now: Seen = field(default_factory=dict)
+    looks: list[Look] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._zones = {
@@ -42,8 +53,10 @@ class Watch:
 
     def look(self) -> str:
         """Ask everyone; note what changed; give a summary in words."""
+        began = self.lab.clock.now()
         before, self.now = self.now, {**snapshot(self.lab), **self._in_dns()}
         at = self.lab.clock.now()
+        self.looks.append(Look(began, at, self.now))
         for (who, subject), state in sorted(self.now.items()):
             if before.get((who, subject)) != state:
                 self.events.append(Event(at, who, f"{subject}: {state}"))

@@ -12,7 +12,7 @@ import pytest
 
 from mglab.clock import Clock
 from mglab.ledger import Ledger
-from mglab.study import comparison, growth, kept, load, outage, pattern, plots, silence
+from mglab.study import comparison, kept, load, outage, pattern, plots, silence
 from mglab.study.client import Sample, failure_of, responder_of
 from mglab.study.disturbance import Disturbance
 from mglab.study.held import Survival
@@ -149,22 +149,6 @@ def test_the_pulse_beats_about_every_three_lab_seconds_within_bounds(rate: float
     assert load.beat_s(rate) == pytest.approx(beat_s)
 
 
-def test_growth_is_cut_where_something_changed_and_says_what_is_modelled() -> None:
-    events = [
-        event(0, "us", growth.RAISED),
-        event(20, "group", f"{CAME}: Pending"),
-        event(35, "EC2", f"{CAME}: running"),
-        event(70, growth.CLIENT, f"{CAME}: {growth.DIRECT}"),
-        event(130, "balancer", f"{CAME}: healthy"),
-        event(131, growth.CLIENT, f"{CAME}: {growth.BALANCED}"),
-    ]
-    stages = growth._stages(SimpleNamespace(backend="local"), events, CAME)  # type: ignore[arg-type]
-    assert [stage.seconds for stage in stages] == [20.0, 15.0, 35.0, 60.0, 1.0]
-    assert [stage.kind.split(" ")[0] for stage in stages] == ["modelled"] * 4 + ["measured"]
-    on_aws = growth._stages(SimpleNamespace(backend="aws"), events, CAME)  # type: ignore[arg-type]
-    assert {stage.kind for stage in on_aws} == {"measured"}
-
-
 @pytest.mark.parametrize(
     ("error", "word"),
     [
@@ -229,6 +213,5 @@ def test_every_figure_draws_from_little_and_from_nothing() -> None:
         plots.sequence(OUTAGE.samples, title="t"),
         plots.outage(OUTAGE.samples, OUTAGE.events, title="t"),
         plots.outage([replace(sample(A), failure="refused", responder=None)], OUTAGE.events, title="t"),
-        plots.waterfall([("boot", 30.0, "modelled")], title="t"),
     ):
         figure.canvas.draw()
