@@ -27,6 +27,8 @@ from mglab.study.stats import percent, wilson
 NAME = "the name"
 AT_ONCE = (8, 32)
 """How many requests are under way at the same time, in the arms that ask under load."""
+TELLING_THIRDS = 2
+"""How many times as often three instances are asked by name: a quarter and a third lie closer than a half and all."""
 EMPTY_TRIES = 8
 """How often an address is asked whose zone has no target: each request waits for its time-out."""
 
@@ -62,10 +64,11 @@ class Setting:
         """Give the number of those who could answer."""
         return len(self.replicas)
 
-    def zone_of(self, address: str) -> str:
-        """Name the zone of a node's or of a replica's address; empty when it is neither's."""
-        known = {node.address: node.zone for node in self.nodes}
-        return (known | {replica.private_address: replica.zone for replica in self.replicas}).get(address, "")
+    @property
+    def zones(self) -> dict[str, str]:
+        """Give the zone of each node's and each replica's address."""
+        nodes = {node.address: node.zone for node in self.nodes}
+        return nodes | {replica.private_address: replica.zone for replica in self.replicas}
 
     def within(self, zone: str) -> list[str]:
         """Give the addresses of the zone's replicas."""
@@ -147,13 +150,13 @@ class Pattern:
 def plans(setting: Setting, requests: int) -> list[Planned]:
     """Say what is to be asked while the system stands so."""
     zones = [node.zone for node in setting.nodes]
-    by_name = Planned(NAME, requests)
+    loaded = [zone for zone in zones if len(setting.within(zone)) > 1][:1]
+    by_name = Planned(NAME, (TELLING_THIRDS if loaded and not setting.cross_zone else 1) * requests)
     if setting.cross_zone:
         return [by_name, *(Planned(zone, requests) for zone in zones)]
     empty = [Planned(zone, EMPTY_TRIES, EMPTY_TRIES) for zone in zones if not setting.within(zone)]
     if setting.instances < 2:
         return [by_name, *empty]
-    loaded = [zone for zone in zones if len(setting.within(zone)) > 1][:1]
     return [
         by_name,
         *(Planned(NAME, requests, at_once) for at_once in AT_ONCE if not loaded),
@@ -182,8 +185,9 @@ def situation(setting: Setting) -> str:
 
 def crossings(arm: Arm) -> int:
     """Count the answers that came from another zone than that of the address used."""
-    zone_of = arm.setting.zone_of
-    return sum(sample.answered and zone_of(sample.address) != zone_of(sample.responder or "") for sample in arm.samples)
+    zones = arm.setting.zones
+    ends = ((sample.address, sample.responder or "") for sample in arm.samples if sample.answered)
+    return sum(zones.get(address) != zones.get(responder) for address, responder in ends)
 
 
 def address_by_responder(arms: Iterable[Arm]) -> dict[str, Counter[str]]:

@@ -49,7 +49,7 @@ def _order(seen: Pattern, judged: Verdicts) -> Finding:
     said = {
         "turns": "Asked by name, the instances take turns: the order is more regular than chance.",
         "clusters": "Asked by name, answers come in clusters: the same instance answers again and again.",
-        "chance": "Asked by name, nobody takes turns: who answers next is what chance gives.",
+        "chance": "Asked by name, nobody takes turns that so many requests can tell: the order is what chance gives.",
     }
     if not judged["order"].measured:
         return _not_measured("Order", "whether anybody takes turns", judged["order"].numbers)
@@ -74,7 +74,7 @@ def _load(seen: Pattern, judged: Verdicts) -> Finding:
     said = {
         "matters": "How many ask at once changes whom a node chooses.",
         "matters by name": "How many ask at once changes who answers by name, but not whom a node chooses.",
-        "does not matter": "How many ask at once changes nothing.",
+        "does not matter": "How many ask at once changes nothing that so many requests can tell.",
     }
     numbers = _joined([f"{how}: {test.numbers}" for how, test in tests.items()])
     if not any(test.measured for test in tests.values()):
@@ -90,22 +90,22 @@ def _dns(seen: Pattern, judged: Verdicts) -> Finding:
     if not used:
         return _not_measured("DNS", "which address a client uses", "nothing was asked by name")
     numbers = f"addresses used by name: {_counted(used)}"
-    if len(used) < len({node.address for arm in named for node in arm.setting.nodes}):
-        return Finding(
-            "DNS", "one", "The client always uses the same address, though there is one in each zone.", numbers
-        )
+    if len(used) < 2 and not judged["dns-even"].found:
+        return _not_measured("DNS", "which address a client uses", f"{numbers}; {judged['dns-even'].numbers}")
+    if len(used) < 2:
+        said = "The client always uses the same address, though there is one in each zone."
+        return Finding("DNS", "one", said, _joined([numbers, judged["dns-even"].numbers]))
     reading = _order_reading(judged["dns-order"])
     if reading == "chance" and judged["dns-even"].found:
         reading = "uneven"
-    said = {
+    says = {
         "turns": "The addresses of the zones come in turn.",
         "clusters": "The addresses of the zones come in clusters.",
         "uneven": "One zone's address is used more often than the other's.",
         "chance": "The address that a client finds first is what chance gives.",
     }
-    return Finding(
-        "DNS", reading, said[reading], _joined([numbers, judged["dns-order"].numbers, judged["dns-even"].numbers])
-    )
+    tests = [judged[key].numbers for key in ("dns-order", "dns-even")]
+    return Finding("DNS", reading, says[reading], _joined([numbers, *tests]))
 
 
 def _address(seen: Pattern, judged: Verdicts) -> Finding:
@@ -120,7 +120,7 @@ def _address(seen: Pattern, judged: Verdicts) -> Finding:
     if not judged["address"].measured and len({bool(sum(counts.values())) for counts in behind.values()}) == 2:
         said = "The address that is used decides whether there is an answer at all."
         return Finding("Address", "answer or none", said, numbers)
-    if not judged["address"].measured:
+    if not (crossed or judged["address"].found):
         return _not_measured("Address", "whether the address used decides who answers", numbers)
     reading = "decides" if not crossed else "matters" if judged["address"].found else "does not matter"
     says = {
@@ -135,22 +135,21 @@ def _within(seen: Pattern, judged: Verdicts) -> Finding:
     arms = shared(seen)
     even, order = judged["within-even"], judged["within-order"]
     numbers = _joined([_tally(arms), even.numbers, order.numbers])
-    if not even.measured:
+    if not (order.measured or even.found):
         return _not_measured("Choice", "how a node chooses among several instances", even.numbers)
     if len({who for arm in arms for who in arm.responders}) < 2:
-        return Finding(
-            "Choice", "one", "Through one address only one of the instances behind it ever answers.", numbers
-        )
+        said = "Through one address only one of the instances behind it ever answers."
+        return Finding("Choice", "one", said, numbers)
     reading = _order_reading(order)
     if reading == "chance":
         reading = "uneven" if even.found else "even"
-    said = {
+    says = {
         "turns": "Through one address, the instances behind it take turns.",
         "clusters": "Through one address, the instances behind it answer in clusters.",
         "uneven": "Through one address, the instances behind it answer in no order, but one is preferred.",
         "even": "Through one address, the instances behind it answer equally often and in no order.",
     }
-    return Finding("Choice", reading, said[reading], numbers)
+    return Finding("Choice", reading, says[reading], numbers)
 
 
 def _port(seen: Pattern, judged: Verdicts) -> Finding:
@@ -160,8 +159,9 @@ def _port(seen: Pattern, judged: Verdicts) -> Finding:
         return _not_measured("Source port", "whether the source port matters", port.numbers)
     if port.found:
         fixed = len({who for arm in arms for who in arm.responders}) == 1
-        said = "decides who answers: the same port always reaches the same instance." if fixed else "matters."
-        return Finding("Source port", "decides" if fixed else "matters", f"The source port {said}", numbers)
+        said = "The source port decides who answers: the same port always reaches the same instance."
+        other = "The source port matters: from one port the shares are others than from many."
+        return Finding("Source port", "decides" if fixed else "matters", said if fixed else other, numbers)
     if order.found:
         said = "The source port alone does not decide; from one port, too, the order is not what chance gives."
         return Finding("Source port", "order", said, _joined([numbers, order.numbers]))
@@ -174,15 +174,14 @@ def _sizes(seen: Pattern, judged: Verdicts) -> Finding:
     if not named:
         return _not_measured("Size", "what the number of instances changes", "nothing was asked by name")
     told = [f"{situation(arm.setting)}: {len({*arm.responders})} answered" for arm in _by_size(named)]
-    numbers = _joined(
-        [", ".join(told), _tally(seen.select(instances=LARGER, through=NAME)), judged["larger-even"].numbers]
-    )
+    counts = _tally(seen.select(instances=LARGER, through=NAME))
+    numbers = _joined([", ".join(told), counts, judged["larger-even"].numbers])
     if any(len({*arm.responders}) < arm.setting.instances for arm in named):
+        if not (judged["even"].found or judged["larger-even"].found):
+            return _not_measured("Size", "what the number of instances changes", numbers)
         return Finding("Size", "some", "Not every instance that is called healthy answers by name.", numbers)
     if judged["larger-even"].found and not judged["larger-fit"].found:
-        said = (
-            "Every instance answers, but by zone: each zone gets its share, and its instances divide that among them."
-        )
+        said = "Every instance answers, but by zone: each zone gets its share, and its instances divide that."
         return Finding("Size", "by zone", said, _joined([numbers, f"within zones: {judged['larger-fit'].numbers}"]))
     if judged["larger-even"].found:
         return Finding("Size", "uneven", "Every instance answers, but with more instances the load is uneven.", numbers)
@@ -196,24 +195,22 @@ def _empty_zone(seen: Pattern, judged: Verdicts) -> Finding:
         return _not_measured("Empty zone", "what the address of a zone without an instance does", "none was asked")
     numbers = f"{answered} of {asked} requests were answered ({_failures(arms) or 'no failure'})"
     if answered:
-        return Finding(
-            "Empty zone", "answers", "The address of a zone without an instance is answered all the same.", numbers
-        )
-    return Finding(
-        "Empty zone", "silent", "Nobody answers through the address of a zone that has no instance.", numbers
-    )
+        said = "The address of a zone without an instance is answered all the same."
+        return Finding("Empty zone", "answers", said, numbers)
+    said = "Nobody answers through the address of a zone that has no instance."
+    return Finding("Empty zone", "silent", said, numbers)
 
 
 def _cross_zone(seen: Pattern, judged: Verdicts) -> Finding:
     arms = [arm for arm in seen.select(instances=BASE, cross_zone=True) if arm.through != NAME]
     behind = address_by_responder(arms)
-    if sum(len({*arm.responders}) for arm in arms) < 2:
-        return _not_measured("Cross-zone", "what cross-zone balancing changes", judged["cross-address"].numbers)
     crossed, answers = sum(map(crossings, arms)), sum(len(arm.responders) for arm in arms)
+    one = len({who for arm in arms for who in arm.responders}) < 2
+    if not (judged["cross-even"].found if one else crossed or judged["cross-address"].found):
+        return _not_measured("Cross-zone", "what cross-zone balancing changes", judged["cross-address"].numbers)
     tests = [judged[key].numbers for key in ("cross-address", "cross-even", "cross-order")]
     where = "; ".join(f"{address}: {_counted(counts) or 'nobody'}" for address, counts in behind.items())
     numbers = _joined([f"{crossed} of {answers} answers came from the other zone", where, *tests])
-    one = len({who for arm in arms for who in arm.responders}) < 2
     reading = "one" if crossed and one else _cross_reading(crossed, judged)
     return Finding("Cross-zone", reading, _CROSS_SAYS[reading], numbers)
 
@@ -249,7 +246,7 @@ def _answered(seen: Pattern, judged: Verdicts) -> Finding:
     fair = [arm for arm in seen.arms if not is_empty(arm)]
     names = ", ".join(f"{it.instance_id} in {it.zone} ({it.private_address})" for it in silent)
     numbers = _joined([f"{failed} of {asked} requests got no answer", _failures(fair), names and f"never: {names}"])
-    if silent:
+    if silent and failed:
         said = "An instance that the balancer calls healthy never answers: what is sent there is lost."
         return Finding("Answers", "one is silent", said, numbers)
     if failed:
@@ -326,7 +323,7 @@ def _choice_part(found: Mapping[str, Finding]) -> str:
         return "the node picks by addresses and ports alone: the same port always reaches the same instance"
     loaded = ", and load changes its choice" if found["Concurrency"].reading == "matters" else ""
     by_port = ", and the source port changes its choice" if port == "matters" else ""
-    whole_flow = choice == "even" and port != NOT_MEASURED and not (loaded or by_port)
+    whole_flow = choice == "even" and port == "does not decide" and not (loaded or by_port)
     return f"{_CHOICE_RULES['hash' if whole_flow else choice]}{loaded}{by_port}"
 
 

@@ -22,18 +22,19 @@ FIRST = 60
 
 
 def sequences(seen: Pattern, *, title: str) -> Figure:
-    """Draw who answered, request by request, a panel an arm: taking turns would be seen at once."""
-    lanes = seen.replicas
-    rows = -(-len(seen.arms) // 2) or 1
-    figure = Figure(figsize=(7.2, 0.7 + (0.42 + 0.14 * len(lanes)) * rows), layout="constrained")
-    axes = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False)
-    for ax, arm in zip(axes.T.flat, seen.arms, strict=False):
-        _draw_sequence(ax, arm, lanes)
-    for ax in list(axes.T.flat)[len(seen.arms) :]:
-        ax.set_axis_off()
-    for ax in axes[:, 0]:
-        ax.set_yticks([-1, *range(len(lanes))], ["no answer", *(_place(lane) for lane in lanes)], fontsize=6)
-        ax.set_ylim(-1.7, len(lanes) - 0.3)
+    """Draw who answered, request by request, a block an arm: taking turns would be seen at once."""
+    rows, pitch = -(-len(seen.arms) // 2) or 1, len(seen.replicas) + 2.6
+    figure = Figure(figsize=(7.2, 0.7 + 0.17 * pitch * rows), layout="constrained")
+    columns = figure.subplots(1, 2, sharex=True, sharey=True)
+    for column, arms in zip(columns, (seen.arms[:rows], seen.arms[rows:]), strict=True):
+        _tidy(column)
+        column.tick_params(left=False)
+        for row, arm in enumerate(arms):
+            _draw_sequence(column, pitch * row, arm, seen.replicas)
+    lanes = [*(_place(replica) for replica in seen.replicas), "no answer"]
+    ticks = [(pitch * row + lane + 1, words) for row in range(rows) for lane, words in enumerate(lanes)]
+    columns[0].set_yticks([y for y, _ in ticks], [words for _, words in ticks], fontsize=6)
+    columns[0].set_ylim(pitch * rows - 0.6, -0.6)
     figure.supxlabel(f"request, in the order asked (the first {FIRST} of each arm)", fontsize=8)
     figure.suptitle(title, fontsize=9, x=0.01, ha="left")
     return figure
@@ -73,17 +74,18 @@ def heat(seen: Pattern, *, title: str) -> Figure:
     return figure
 
 
-def _draw_sequence(ax: Axes, arm: Arm, lanes: Sequence[Replica]) -> None:
-    _tidy(ax)
+def _draw_sequence(ax: Axes, top: float, arm: Arm, lanes: Sequence[Replica]) -> None:
+    """Draw one arm below ``top``: a lane for each instance, its line only where the instance was there."""
     shown = list(enumerate(arm.samples[:FIRST], 1))
-    there = {replica.private_address for replica in arm.setting.replicas}
-    for lane, replica in enumerate(lanes):
+    for lane, replica in enumerate(lanes, 1):
         at = [number for number, sample in shown if sample.responder == replica.private_address]
-        ax.axhline(lane, color="#E4E4E4", linewidth=0.6, linestyle="-" if replica.private_address in there else ":")
-        ax.plot(at, [lane] * len(at), MARKERS[lane % 7], color=COLOURS[lane % 7], markersize=2.4)
+        if replica in arm.setting.replicas:
+            ax.hlines(top + lane, 0, FIRST + 1, color="#E4E4E4", linewidth=0.6, zorder=1)
+        marker, colour = MARKERS[(lane - 1) % 7], COLOURS[(lane - 1) % 7]
+        ax.plot(at, [top + lane] * len(at), marker, color=colour, markersize=2.6)
     failed = [number for number, sample in shown if sample.failure]
-    ax.plot(failed, [-1] * len(failed), "x", color=FAILED, markersize=3.5)
-    ax.set_title(arm.title, fontsize=7, loc="left", pad=2)
+    ax.plot(failed, [top + len(lanes) + 1] * len(failed), "x", color=FAILED, markersize=3.5)
+    ax.annotate(arm.title, (0, top), fontsize=7, va="center", annotation_clip=False)
 
 
 def _draw_shares(ax: Axes, row: int, arm: Arm, everyone: Sequence[Replica]) -> None:
@@ -119,7 +121,7 @@ def _draw_heat(ax: Axes, name: str, arms: Sequence[Arm]) -> None:
             dark = filled[y][x] > 0.6
             ax.annotate(str(count), (x, y), ha="center", va="center", fontsize=8, color="white" if dark else "black")
     ax.set_xticks(range(len(columns)), [f"{it.private_address}\n{it.zone}" for it in columns], fontsize=6)
-    ax.set_yticks(range(len(behind)), [f"{setting.zone_of(it)}\n{it}" for it in behind], fontsize=6)
+    ax.set_yticks(range(len(behind)), [f"{setting.zones[it]}\n{it}" for it in behind], fontsize=6)
     ax.set_xlabel("answered by, in zone", fontsize=7)
     ax.set_title(f"{name}\n(answers)", fontsize=7.5, loc="left")
 

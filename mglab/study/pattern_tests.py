@@ -163,9 +163,10 @@ def _zone_shares(arms: Sequence[Arm]) -> Test:
     """
     expected: Counter[str] = Counter()
     for arm in arms:
-        for sample in arm.samples:
-            mates = arm.setting.within(arm.setting.zone_of(sample.address))
-            expected.update({mate: sample.answered / len(mates) for mate in mates})
+        answered = Counter(arm.setting.zones.get(sample.address, "") for sample in arm.samples if sample.answered)
+        for zone, answers in answered.items():
+            mates = arm.setting.within(zone)
+            expected.update({mate: answers / len(mates) for mate in mates})
     used = sorted(who for who, share in expected.items() if share)
     return stats.fit(_counts(_answers(arms), used), [expected[who] for who in used])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from random import Random
 
 from mglab.study.client import Sample
@@ -25,6 +26,8 @@ SETTINGS = (
     Setting(False, NODES, (A, C, B)),
     Setting(False, NODES, (A,)),
 )
+PORTS = range(40000, 42000)
+"""Few enough that the same sample is not made again and again: a sample is a value."""
 PREFERENCE = 0.7
 """How often a loaded die shows its first face."""
 
@@ -54,13 +57,13 @@ class World:
         return Pattern(requests, tuple(self._arm(setting, plan) for setting, plan in planned))
 
     def _arm(self, setting: Setting, plan: Planned) -> Arm:
-        port = self.chance.randrange(32768, 61000) if plan.fixed_port else 0
+        port = self.chance.choice(PORTS) if plan.fixed_port else 0
         samples = tuple(self._ask(setting, plan, port) for _ in range(plan.requests))
         return Arm(plan.through, plan.at_once, plan.fixed_port, setting, samples)
 
     def _ask(self, setting: Setting, plan: Planned, port: int) -> Sample:
         node = self._resolve(setting) if plan.through == NAME else _node(plan.through)
-        source_port = port or self.chance.randrange(32768, 61000)
+        source_port = port or self.chance.choice(PORTS)
         crosses = (setting.cross_zone or self.always_crosses) and not self.never_crosses
         within = [it.private_address for it in setting.replicas if crosses or it.zone == node.zone]
         if not within:
@@ -68,7 +71,7 @@ class World:
         chosen = within[self._pick(node, within, source_port, plan.at_once)]
         if chosen in self.silent:
             return _failed(node, source_port, "refused")
-        return Sample(START, node.address, source_port, 0.5, 1.0, 1.2, chosen, "a reply", "")
+        return _answered(node, source_port, chosen)
 
     def _resolve(self, setting: Setting) -> Node:
         """Give the address that a client finds first; an empty zone is not in the answer (aws-facts 1.4)."""
@@ -99,5 +102,11 @@ def _node(zone: str) -> Node:
     return next(node for node in NODES if node.zone == zone)
 
 
+@cache
+def _answered(node: Node, source_port: int, responder: str) -> Sample:
+    return Sample(START, node.address, source_port, 0.5, 1.0, 1.2, responder, "a reply", "")
+
+
+@cache
 def _failed(node: Node, source_port: int, failure: str) -> Sample:
     return Sample(START, node.address, source_port, None, None, 1.2, None, "", failure)
