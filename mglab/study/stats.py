@@ -103,11 +103,13 @@ def independence(rows: Sequence[Sequence[int]]) -> Test:
     name, table = "chi-square of independence", _dense(rows)
     if min(table.shape) < 2:
         return Test(name, int(table.sum()), not_measured=_too_thin(table))
-    statistic, least = _chi_square(table)
-    if least >= LEAST_EXPECTED:
+    expected = _expected(table)
+    statistic = float(_chi_square(table, expected))
+    if expected.min() >= LEAST_EXPECTED:
         freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
         return Test(name, int(table.sum()), statistic, float(chdtrc(freedom, statistic)))
-    return Test(f"{name}, shuffled", int(table.sum()), statistic, _p(_shuffled_tables(table), statistic))
+    by_chance = _p(_chi_square(_shuffled_tables(table), expected), statistic)
+    return Test(f"{name}, shuffled", int(table.sum()), statistic, by_chance)
 
 
 def runs(sequence: Sequence[str]) -> Test:
@@ -153,22 +155,21 @@ def _too_thin(table: np.ndarray[Any, Any]) -> str:
     return "only one responder answered" if table.shape[1] < 2 else "there was nothing to compare with"
 
 
-def _chi_square(table: np.ndarray[Any, Any]) -> tuple[float, float]:
-    """Give the statistic and the least expected count."""
-    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
-    return float(((table - expected) ** 2 / expected).sum()), float(expected.min())
+def _expected(table: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+
+
+def _chi_square(tables: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> Any:
+    return ((tables - expected) ** 2 / expected).sum(axis=(-2, -1))
 
 
 def _shuffled_tables(table: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Give the statistic of tables with the same margins, as chance would fill them."""
-    chance = np.random.default_rng(SEED)
+    """Give tables with the same margins, as chance would fill them."""
     row_of = np.repeat(np.arange(table.shape[0]), table.sum(axis=1))
     column_of = np.repeat(np.arange(table.shape[1]), table.sum(axis=0))
-    statistics = np.empty(SHUFFLES)
-    for number in range(SHUFFLES):
-        cells = row_of * table.shape[1] + chance.permutation(column_of)
-        statistics[number] = _chi_square(np.bincount(cells, minlength=table.size).reshape(table.shape))[0]
-    return statistics
+    columns = np.random.default_rng(SEED).permuted(np.tile(column_of, (SHUFFLES, 1)), axis=1)
+    cells = row_of * table.shape[1] + columns + table.size * np.arange(SHUFFLES)[:, None]
+    return np.bincount(cells.ravel(), minlength=table.size * SHUFFLES).reshape(SHUFFLES, *table.shape)
 
 
 def _runs(codes: np.ndarray[Any, Any]) -> Any:
