@@ -190,6 +190,13 @@ def crossings(arm: Arm) -> int:
     return sum(zones.get(address) != zones.get(responder) for address, responder in ends)
 
 
+def candidates(arm: Arm) -> list[str]:
+    """Give who might have answered: the replicas the node may choose from, and whoever did answer."""
+    everyone = arm.through == NAME or arm.setting.cross_zone
+    expected = [it.private_address for it in arm.setting.replicas if everyone or it.zone == arm.through]
+    return sorted({*expected, *arm.responders})
+
+
 def address_by_responder(arms: Iterable[Arm]) -> dict[str, Counter[str]]:
     """Count who answered behind each node's address."""
     counted: dict[str, Counter[str]] = {}
@@ -208,18 +215,13 @@ def address_by_responder(arms: Iterable[Arm]) -> dict[str, Counter[str]]:
 class Answered:
     """How often one replica answered in one arm."""
 
-    instances: int = field(metadata=column("Instances", "number"))
-    cross_zone: bool = field(metadata=column("Cross-zone"))
-    through: str = field(metadata=column("Asked through"))
-    at_once: int = field(metadata=column("At once", "number"))
-    one_port: bool = field(metadata=column("One source port"))
-    zone: str = field(metadata=column("Responder's zone"))
+    arm: str = field(metadata=column("Arm"))
     instance_id: str = field(metadata=column("Instance ID", "id"))
+    zone: str = field(metadata=column("Zone"))
     private_address: str = field(metadata=column("Private IPv4", "address"))
     answers: int = field(metadata=column("Answers", "number"))
     share: float | None = field(metadata=column("Share (%)", "number"))
-    low: float | None = field(metadata=column("95 % from", "number"))
-    high: float | None = field(metadata=column("to", "number"))
+    interval: str = field(metadata=column("95 % interval"))
 
 
 @dataclass(frozen=True)
@@ -239,8 +241,13 @@ def overview(seen: Pattern) -> list[Asked]:
 
 
 def shares_by_arm(arms: Sequence[Arm]) -> list[Answered]:
-    """Table how often each of those who could have answered did, with Wilson's interval."""
-    return [_answered(arm, replica) for arm in arms for replica in arm.setting.replicas]
+    """Table how often each of those who might have answered did, with Wilson's interval."""
+    return [
+        _answered(arm, replica)
+        for arm in arms
+        for replica in arm.setting.replicas
+        if replica.private_address in candidates(arm)
+    ]
 
 
 def _asked(arm: Arm) -> Asked:
@@ -255,20 +262,15 @@ def _asked(arm: Arm) -> Asked:
 
 def _answered(arm: Arm, replica: Replica) -> Answered:
     answers, total = arm.responders.count(replica.private_address), len(arm.responders)
-    low, high = wilson(answers, total) if total else (None, None)
+    interval = wilson(answers, total) if total else None
     return Answered(
-        instances=arm.setting.instances,
-        cross_zone=arm.setting.cross_zone,
-        through=arm.through,
-        at_once=arm.at_once,
-        one_port=arm.fixed_port,
-        zone=replica.zone,
+        arm=arm.title,
         instance_id=replica.instance_id,
+        zone=replica.zone,
         private_address=replica.private_address,
         answers=answers,
         share=percent(answers / total) if total else None,
-        low=None if low is None else percent(low),
-        high=None if high is None else percent(high),
+        interval=f"{percent(interval[0])} to {percent(interval[1])}" if interval else "",
     )
 
 

@@ -18,6 +18,7 @@ from mglab.display import column
 from mglab.session import Lab
 from mglab.steps import balancing, network, scaling
 from mglab.study.client import TIMEOUT_S, ask, free_port
+from mglab.study.disturbance import filed
 from mglab.study.kept import once
 from mglab.study.load import many
 from mglab.study.pattern import NAME, Arm, Node, Pattern, Planned, Replica, Setting, is_empty_zone, plans, situation
@@ -26,6 +27,7 @@ from mglab.study.watch import Watch, settled
 
 COURSE = ((BASE, False), (BASE, True), (LARGER, False), (1, False))
 """How many instances, and whether cross-zone is on, in the order in which it costs least time."""
+DID = "who answers was asked of one, two and three instances, and across zones"
 CHANGE_LAG_S = 90.0
 STANDS_TIMEOUT_S = 1800.0
 USUAL_S = {"launched": 240.0, "drained": 330.0}
@@ -71,16 +73,22 @@ def in_all(stretches: Sequence[Stretch]) -> str:
 
 
 def _carried_out(lab: Lab, requests: int) -> Pattern:
+    with filed(lab, "Question 1", "pattern", DID):
+        arms = _asked(lab, requests)
+        Watch(lab).until(
+            lambda seen: settled(seen, lab.config.desired), what="the group is whole again", timeout_s=STANDS_TIMEOUT_S
+        )
+    scaling.file_members(lab)
+    return Pattern(requests, tuple(arms))
+
+
+def _asked(lab: Lab, requests: int) -> list[Arm]:
     arms: list[Arm] = []
     with _put_back(lab):
         for instances, cross_zone in COURSE:
             setting = _brought_about(lab, instances, cross_zone)
             arms += [_arm(lab, setting, plan) for plan in plans(setting, requests)]
-    Watch(lab).until(
-        lambda seen: settled(seen, lab.config.desired), what="the group is whole again", timeout_s=STANDS_TIMEOUT_S
-    )
-    scaling.file_members(lab)
-    return Pattern(requests, tuple(arms))
+    return arms
 
 
 # -- the situations ----------------------------------------------------------------------------------------

@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mglab.display import column
-from mglab.study.pattern import NAME, Arm, Pattern, address_by_responder, crossings, is_empty, situation
-from mglab.study.pattern_tests import BASE, LARGER, Verdict, candidates, shared, verdicts
+from mglab.study.pattern import NAME, Arm, Pattern, address_by_responder, candidates, crossings, is_empty, situation
+from mglab.study.pattern_tests import BASE, LARGER, Verdict, shared, verdicts
 
 NOT_MEASURED = "not measured"
 Verdicts = Mapping[str, Verdict]

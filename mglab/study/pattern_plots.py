@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mglab.study.pattern import NAME, Arm, Pattern, Replica, address_by_responder, situation
+from mglab.study.pattern import NAME, Arm, Pattern, Replica, address_by_responder, candidates, situation
 from mglab.study.pattern_tests import BASE, LARGER
 from mglab.study.plots import COLOURS, FAILED, MARKERS, QUIET
 from mglab.study.stats import wilson
@@ -90,11 +90,11 @@ def _draw_sequence(ax: Axes, top: float, arm: Arm, lanes: Sequence[Replica]) -> 
 
 def _draw_shares(ax: Axes, row: int, arm: Arm, everyone: Sequence[Replica]) -> None:
     total = len(arm.responders)
-    reach = [it for it in arm.setting.replicas if arm.through in (NAME, it.zone) or arm.setting.cross_zone]
-    ax.plot(100 / max(1, len(reach)), row, "|", color=QUIET, markersize=15, zorder=1)
+    reach = candidates(arm)
+    ax.plot(100 / len(reach), row, "|", color=QUIET, markersize=15, zorder=1)
     for number, replica in enumerate(everyone):
         answers = arm.responders.count(replica.private_address)
-        if not answers and replica not in reach:
+        if replica.private_address not in reach:
             continue
         low, high = wilson(answers, total)
         y = row + 0.22 * (number - (len(everyone) - 1) / 2)

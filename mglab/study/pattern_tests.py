@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from mglab.display import column
 from mglab.study import stats
-from mglab.study.pattern import NAME, Arm, Pattern, address_by_responder
+from mglab.study.pattern import NAME, Arm, Pattern, address_by_responder, candidates
 from mglab.study.stats import FAMILY_LEVEL, Test
 
 BASE, LARGER = 2, 3
@@ -117,13 +117,6 @@ def shared(seen: Pattern, *, at_once: int | None = 1, fixed_port: bool = False) 
     arms = seen.select(instances=LARGER, at_once=None, fixed_port=fixed_port)
     zones = [arm.through for arm in arms if arm.through != NAME and len(arm.setting.within(arm.through)) > 1]
     return [arm for arm in arms if zones and arm.through == zones[0] and at_once in (None, arm.at_once)]
-
-
-def candidates(arm: Arm) -> list[str]:
-    """Give who might have answered: the replicas the node may choose from, and whoever did answer."""
-    everyone = arm.through == NAME or arm.setting.cross_zone
-    expected = [it.private_address for it in arm.setting.replicas if everyone or it.zone == arm.through]
-    return sorted({*expected, *arm.responders})
 
 
 def _answers(arms: Iterable[Arm]) -> list[str]:

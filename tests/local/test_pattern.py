@@ -50,7 +50,11 @@ def test_cross_zone_is_switched_and_filed(lab: Lab) -> None:
     assert balancing.crosses_zones(lab)
     balancing.set_cross_zone(lab, on=False)
     assert not balancing.crosses_zones(lab)
-    filed = [entry.details["did"] for entry in lab.ledger.entries() if entry.step == "Question 1"]
+    filed = [
+        entry.details["did"]
+        for entry in lab.ledger.entries()
+        if entry.what == "load-balancer" and entry.step == "Question 1"
+    ]
     assert filed == ["cross-zone on", "cross-zone off"]
 
 
@@ -59,7 +63,8 @@ def test_how_long_it_takes_is_said_beforehand(lab: Lab) -> None:
     assert [stretch.what for stretch in planned] == [
         "2 instances", "2 instances, cross-zone on", "3 instances", "1 instance", "put back"
     ]  # fmt: skip
-    assert all(stretch.about_s > 0 for stretch in planned)
+    assert all(stretch.about_s >= round(stretch.waiting_s / RATE, 1) for stretch in planned)
+    assert planned[-2].about_s > 3, "the address of the empty zone costs its time-out"
 
 
 def test_what_broke_off_in_the_middle_is_put_back(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
