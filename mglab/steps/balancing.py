@@ -24,6 +24,7 @@ from mglab.steps.network import Subnet, Vpc
 NOTEBOOK = "05_load_balancer"
 ACTIVE_TIMEOUT_S = 900.0
 HEALTHY_TIMEOUT_S = 1200.0
+CROSS_ZONE = "load_balancing.cross_zone.enabled"
 LOOK_EVERY_S = 10.0
 
 
@@ -122,6 +123,11 @@ def listener_request(config: Config, run: str, load_balancer_arn: str, target_gr
     }
 
 
+def cross_zone_attribute(on: bool) -> dict[str, str]:
+    """Say which attribute ModifyLoadBalancerAttributes is asked to set; a target group's own would override it."""
+    return {"Key": CROSS_ZONE, "Value": "true" if on else "false"}
+
+
 # -- buttons -----------------------------------------------------------------------------------------------
 
 
@@ -210,6 +216,16 @@ def set_health_check(lab: Lab, *, interval_s: int, timeout_s: int, healthy_thres
     return after
 
 
+def set_cross_zone(lab: Lab, on: bool) -> None:
+    """Let every node send to the targets of all zones, or only to its own zone's, as by default (Question 1).
+
+    The answer comes at once; the nodes may go on as before for more than a minute (aws-facts 1.5).
+    """
+    found = load_balancer(lab)
+    lab.elbv2.modify_load_balancer_attributes(LoadBalancerArn=found.arn, Attributes=[cross_zone_attribute(on)])
+    lab.ledger.note("Question 1", "load-balancer", key=found.name, id=found.arn, did=f"cross-zone {_on_or_off(on)}")
+
+
 def deregister(lab: Lab, instance_id: str) -> None:
     """Take one target off in good order: no new connections, those that are open go on (step 85)."""
     _change_target(lab, instance_id, lab.elbv2.deregister_targets, "deregistered")
@@ -245,6 +261,12 @@ def listener(lab: Lab) -> Listener:
     return demand(found, f"listener on port {lab.config.service_port}", NOTEBOOK)
 
 
+def crosses_zones(lab: Lab) -> bool:
+    """Say whether the load balancer's attribute lets its nodes send to the targets of all zones."""
+    answer = lab.elbv2.describe_load_balancer_attributes(LoadBalancerArn=load_balancer(lab).arn)
+    return cross_zone_attribute(True) in answer["Attributes"]
+
+
 def target_health(lab: Lab) -> Records[TargetHealth]:
     """List the registered targets with their health and their instances' names and addresses (step 83)."""
     answer = lab.elbv2.describe_target_health(TargetGroupArn=target_group(lab).arn)["TargetHealthDescriptions"]
@@ -255,6 +277,10 @@ def target_health(lab: Lab) -> Records[TargetHealth]:
 
 
 # -- reading AWS's answers ---------------------------------------------------------------------------------
+
+
+def _on_or_off(on: bool) -> str:
+    return "on" if on else "off"
 
 
 class _States(tuple[str, ...]):

@@ -6,6 +6,7 @@ tell which replica it got. Times are wall milliseconds: they are real work, neve
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -78,7 +79,8 @@ def ask(
     """Ask once for ``year`` and say how it went; a failure is a result, not an exception.
 
     ``host`` is a name or an address; a name is resolved afresh and its first address is used, as the lab's
-    client does. ``source_port`` 0 lets the system choose.
+    client does. ``source_port`` 0 lets the system choose; a port given can be used again at once, because the
+    server is left to close first: whoever does waits out the pair of addresses and ports (TIME_WAIT).
     """
     at, phases = lab.clock.now(), _Phases(perf_counter())
     addresses = lab.resolve(host)
@@ -95,9 +97,19 @@ def ask(
             reply = _converse(link, year, phases)
         except OSError as error:
             return _failed(at, address, bound_port, phases, failure_of(error))
-    if not reply:
-        return _failed(at, address, bound_port, phases, "closed without an answer")
-    return _answered(at, address, bound_port, phases, reply)
+        if not reply:
+            return _failed(at, address, bound_port, phases, "closed without an answer")
+        sample = _answered(at, address, bound_port, phases, reply)
+        if source_port:
+            _let_it_close(link)
+    return sample
+
+
+def free_port() -> int:
+    """Give a source port that nobody uses at this moment."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as link:
+        link.bind(("", 0))
+        return int(link.getsockname()[1])
 
 
 def answers(lab: Lab, host: str) -> Sample:
@@ -134,6 +146,13 @@ def _converse(link: socket.socket, year: int, phases: _Phases) -> str:
         phases.first_byte_ms = phases.first_byte_ms or phases.elapsed_ms()
         received += chunk
     return received.decode("utf-8", "replace").strip()
+
+
+def _let_it_close(link: socket.socket) -> None:
+    """Read to the server's FIN, so that the server closes first; one that never does is not waited for for ever."""
+    with contextlib.suppress(OSError):
+        while link.recv(4096):
+            continue
 
 
 def _answered(at: datetime, address: str, source_port: int, phases: _Phases, reply: str) -> Sample:

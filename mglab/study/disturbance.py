@@ -145,7 +145,7 @@ def disturb(lab: Lab, name: str, did: str, disturbed: Sequence[str], play: Play,
     with ExitStack() as stack:
         connections = [stack.enter_context(held.opened(lab, *door)) for door in _doors(lab, watch.doors, dns_name)]
         asked = stack.enter_context(pulse(lab, dns_name))
-        stack.enter_context(_filed(lab, step, name, did))
+        stack.enter_context(filed(lab, step, name, did))
         scene = Scene(lab, watch, connections)
         scene.keep_watching(MARGIN_S, what=f"all is well before: {did}")
         play(scene)
@@ -169,7 +169,8 @@ def outcome_of(sample: Sample) -> str:
 
 
 @contextmanager
-def _filed(lab: Lab, step: str, name: str, did: str) -> Iterator[None]:
+def filed(lab: Lab, step: str, name: str, did: str) -> Iterator[None]:
+    """File an experiment's begin and end in the ledger, so that it can be found again on any axis of time."""
     lab.ledger.note(step, "experiment", key=name, phase="begin", did=did)
     try:
         yield

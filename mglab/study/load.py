@@ -30,10 +30,13 @@ MOST_BEHIND_S = 0.5
 ANSWERED = "answered"
 
 
-def many(lab: Lab, host: str, count: int, *, concurrency: int = 1) -> list[Sample]:
-    """Ask ``count`` times, ``concurrency`` at once; samples in the order they were asked."""
+def many(lab: Lab, host: str, count: int, *, concurrency: int = 1, source_port: int = 0) -> list[Sample]:
+    """Ask ``count`` times, ``concurrency`` at once; samples in the order they were asked.
+
+    One ``source_port`` for all of them wants them one after the other: a pair of ends holds one connection.
+    """
     if concurrency == 1:
-        return [ask(lab, host) for _ in range(count)]
+        return [ask(lab, host, source_port=source_port) for _ in range(count)]
     with ThreadPoolExecutor(concurrency) as pool:
         return list(pool.map(lambda _: ask(lab, host), range(count)))
 

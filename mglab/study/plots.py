@@ -56,25 +56,6 @@ def panels(rows: int, height: float, ratios: Sequence[float] | None = None) -> t
     return _figure(rows, height, ratios)
 
 
-def sequence(samples: Sequence[Sample], *, title: str) -> Figure:
-    """Draw who answered, request by request: a regular pattern would be seen at once."""
-    responders = sorted({s.responder for s in samples if s.responder})
-    figure, (ax,) = _figure(1, 0.9 + 0.42 * max(2, len(responders)))
-    for lane, responder in enumerate(responders):
-        at = [n for n, s in enumerate(samples, 1) if s.responder == responder]
-        ax.plot(at, [lane] * len(at), MARKERS[lane % 7], color=COLOURS[lane % 7], markersize=4)
-    failed = [n for n, s in enumerate(samples, 1) if s.failure]
-    if failed:
-        ax.plot(failed, [-1] * len(failed), "x", color=FAILED, markersize=5)
-    lanes = [(-1, "no answer")] if failed else []
-    lanes += list(enumerate(responders))
-    ax.set_yticks([at for at, _ in lanes], [name for _, name in lanes])
-    ax.set_ylim((-1.6 if failed else -0.6), len(responders) - 0.4)
-    ax.set_xlabel("request, in the order asked", fontsize=8)
-    ax.set_title(title, fontsize=9, loc="left")
-    return figure
-
-
 def outage(samples: Sequence[Sample], events: Sequence[Event], *, title: str) -> Figure:
     """Draw what a client outside felt (above) against what each service said of each instance (below)."""
     lanes = _lanes(events)

@@ -1,19 +1,26 @@
-"""Is there any pattern in who answers? (Question 1)
-
-Pure functions over a sequence of responders:
+"""Shares and tests for the question who answers: pure functions over counts and over sequences.
 
 * ``shares``: how often each answered, with Wilson's 95 % interval;
-* ``evenness``: chi-square against equal shares (is one preferred?);
-* ``alternation``: Wald and Wolfowitz's runs test (is the order more regular, or more clustered, than chance?
-  A round robin alternates: far more runs than chance gives; a sticky choice gives far fewer).
+* ``fit``: chi-square, do counts fit expected shares (is one preferred?);
+* ``independence``: chi-square, do the rows of a table have the same shares (does the address, the port, the
+  load make a difference?);
+* ``runs``: is the order more regular, or more clustered, than chance? Wald and Wolfowitz's test in Barton and
+  David's form for any number of responders. A round robin has far more runs than chance, a sticky choice far fewer;
+* ``holm``: many questions asked at once, and no more false alarms than one question would give.
+
+Where few were counted the curves do not hold (Cochran: an expected count below five): the same statistic is
+then compared with that of shuffled data. The shuffling begins at a fixed seed: the same data, the same p.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import isnan, sqrt
+from math import sqrt
+from typing import Any
+
+import numpy as np
 
 # scipy.stats would be three seconds of import for these two tail probabilities.
 from scipy.special import chdtrc, ndtr
@@ -21,7 +28,14 @@ from scipy.special import chdtrc, ndtr
 from mglab.display import column
 
 Z_95 = 1.959964
-SIGNIFICANT = 0.01
+FAMILY_LEVEL = 0.02
+"""How often a whole conclusion may contain a false alarm: a promise of one in twenty, with room for what the tests'
+curves only approximate."""
+LEAST_EXPECTED = 5.0
+LEAST_ORDER = 30
+"""Sequences shorter than this are compared with shuffled ones."""
+SHUFFLES = 1999
+SEED = 1
 
 
 @dataclass(frozen=True)
@@ -37,14 +51,15 @@ class Share:
 
 @dataclass(frozen=True)
 class Test:
-    """One statistical test and what it says, in words."""
+    """One statistical test; without a p-value it says why it was not measured."""
 
     __test__ = False
 
-    name: str = field(metadata=column("Test"))
-    statistic: float | None = field(metadata=column("Statistic", "number"))
-    p_value: float | None = field(metadata=column("p", "number"))
-    says: str = field(metadata=column("Says"))
+    name: str
+    counted: int
+    statistic: float | None = None
+    p_value: float | None = None
+    not_measured: str = ""
 
 
 def shares(responders: Sequence[str]) -> list[Share]:
@@ -55,7 +70,7 @@ def shares(responders: Sequence[str]) -> list[Share]:
 
 def _share(responder: str, answers: int, total: int) -> Share:
     low, high = wilson(answers, total)
-    return Share(responder, answers, _percent(answers / total), _percent(low), _percent(high))
+    return Share(responder, answers, percent(answers / total), percent(low), percent(high))
 
 
 def wilson(successes: int, total: int) -> tuple[float, float]:
@@ -66,74 +81,110 @@ def wilson(successes: int, total: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def evenness(responders: Sequence[str], expected: Sequence[str]) -> Test:
-    """Test whether the ``expected`` responders answered equally often (chi-square)."""
-    counts = Counter(responders)
-    observed = [counts[name] for name in expected]
-    if len(observed) < 2:
-        return Test("Equal shares (chi-square)", None, None, "not measured: there was only one possible responder")
-    expected_each = sum(observed) / len(observed)
-    statistic = sum((count - expected_each) ** 2 for count in observed) / expected_each
-    p = float(chdtrc(len(observed) - 1, statistic))
-    says = "shares differ from equal" if p < SIGNIFICANT else "no evidence against equal shares"
-    return Test("Equal shares (chi-square)", round(statistic, 2), _p(p), says)
+def fit(counts: Sequence[int], expected_shares: Sequence[float] = ()) -> Test:
+    """Test whether counts fit the expected shares; equal ones, if none are given."""
+    name, total = "chi-square of shares", sum(counts)
+    if total == 0:
+        return Test(name, 0, not_measured="there were no answers")
+    if len(counts) < 2:
+        return Test(name, total, not_measured="only one could answer")
+    chances = np.array(expected_shares or [1.0] * len(counts), float)
+    chances = chances / chances.sum()
+    expected = total * chances
+    statistic = float(((np.array(counts) - expected) ** 2 / expected).sum())
+    if expected.min() >= LEAST_EXPECTED:
+        return Test(name, total, statistic, float(chdtrc(len(counts) - 1, statistic)))
+    drawn = np.random.default_rng(SEED).multinomial(total, chances, size=SHUFFLES)
+    return Test(f"{name}, drawn", total, statistic, _p(((drawn - expected) ** 2 / expected).sum(axis=1), statistic))
 
 
-def alternation(responders: Sequence[str]) -> Test:
-    """Test whether the order of answers is what chance gives (runs test on 'same responder as the most frequent')."""
-    name = "Order (runs test)"
-    first = Counter(responders).most_common(1)[0][0] if responders else ""
-    flags = [responder == first for responder in responders]
-    ones, zeros = sum(flags), len(flags) - sum(flags)
-    if not ones or not zeros:
-        return Test(name, None, None, "not measured: only one responder answered")
-    runs = 1 + sum(a != b for a, b in zip(flags, flags[1:], strict=False))
-    mean = 1 + 2 * ones * zeros / len(flags)
-    variance = (mean - 1) * (mean - 2) / (len(flags) - 1)
+def independence(rows: Sequence[Sequence[int]]) -> Test:
+    """Test whether all rows of a table of counts have the same shares; empty rows and columns say nothing."""
+    name, table = "chi-square of independence", _dense(rows)
+    if min(table.shape) < 2:
+        return Test(name, int(table.sum()), not_measured=_too_thin(table))
+    expected = _expected(table)
+    statistic = float(_chi_square(table, expected))
+    if expected.min() >= LEAST_EXPECTED:
+        freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
+        return Test(name, int(table.sum()), statistic, float(chdtrc(freedom, statistic)))
+    by_chance = _p(_chi_square(_shuffled_tables(table), expected), statistic)
+    return Test(f"{name}, shuffled", int(table.sum()), statistic, by_chance)
+
+
+def runs(sequence: Sequence[str]) -> Test:
+    """Test whether the order of answers is what chance gives; the statistic is z, above 0 when turns alternate."""
+    name, count = "runs test z", len(sequence)
+    codes = np.unique(np.array(sequence, dtype=str), return_inverse=True)[1]
+    sizes = np.bincount(codes) if count else np.zeros(0, int)
+    if len(sizes) < 2:
+        return Test(name, count, not_measured="only one responder answered" if count else "there were no answers")
+    mean, variance = _runs_by_chance(sizes)
+    seen = _runs(codes)
     if variance <= 0:
-        return Test(name, None, None, "not measured: too few answers")
-    z = (runs - mean) / sqrt(variance)
-    p = float(2 * ndtr(-abs(z)))
-    return Test(name, round(z, 2), _p(p), _order_says(z, p))
+        return Test(name, count, not_measured="too few answers")
+    z = float((seen - mean) / sqrt(variance))
+    if count >= LEAST_ORDER and sizes.min() >= LEAST_EXPECTED:
+        return Test(name, count, z, float(2 * ndtr(-abs(z))))
+    shuffled = np.random.default_rng(SEED).permuted(np.tile(codes, (SHUFFLES, 1)), axis=1)
+    return Test(f"{name}, shuffled", count, z, _p(np.abs(_runs(shuffled) - mean), abs(seen - mean)))
 
 
-def _order_says(z: float, p: float) -> str:
-    if p >= SIGNIFICANT:
-        return "the order is what chance gives"
-    return "turns alternate more than chance gives" if z > 0 else "answers cluster more than chance gives"
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values so that comparing each with a level keeps the chance of any false alarm at that level."""
+    adjusted, worst = [1.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda it: p_values[it])):
+        worst = max(worst, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = worst
+    return adjusted
 
 
-@dataclass(frozen=True)
-class ZoneAnswer:
-    """Who answered through one zone's address."""
-
-    door: str = field(metadata=column("Asked through"))
-    asked: int = field(metadata=column("Asked", "number"))
-    answered: int = field(metadata=column("Answered", "number"))
-    responders: str = field(metadata=column("Answered by"))
-
-
-def by_door(doors: Mapping[str, Sequence[str | None]]) -> list[ZoneAnswer]:
-    """Table who answered behind each address that was asked (None: no answer)."""
-    return [
-        ZoneAnswer(
-            door,
-            len(responders),
-            sum(r is not None for r in responders),
-            ", ".join(f"{name} ({count})" for name, count in Counter(filter(None, responders)).most_common())
-            or "nobody",
-        )
-        for door, responders in doors.items()
-    ]
-
-
-def _counted(names: Iterable[str]) -> str:
-    return ", ".join(f"{name} ({count})" for name, count in Counter(names).most_common())
-
-
-def _percent(value: float) -> float:
+def percent(value: float) -> float:
+    """Give a proportion in per cent, to a tenth."""
     return round(100 * value, 1)
 
 
-def _p(value: float) -> float | None:
-    return None if isnan(value) else float(f"{value:.3g}")
+def _dense(rows: Sequence[Sequence[int]]) -> np.ndarray[Any, Any]:
+    table = np.array(rows, int).reshape(len(rows), len(rows[0]) if rows else 0)
+    return table[:, table.any(axis=0)][table.any(axis=1)]
+
+
+def _too_thin(table: np.ndarray[Any, Any]) -> str:
+    if not table.size:
+        return "there were no answers"
+    return "only one responder answered" if table.shape[1] < 2 else "there was nothing to compare with"
+
+
+def _expected(table: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+
+
+def _chi_square(tables: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> Any:
+    return ((tables - expected) ** 2 / expected).sum(axis=(-2, -1))
+
+
+def _shuffled_tables(table: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Give tables with the same margins, as chance would fill them."""
+    row_of = np.repeat(np.arange(table.shape[0]), table.sum(axis=1))
+    column_of = np.repeat(np.arange(table.shape[1]), table.sum(axis=0))
+    columns = np.random.default_rng(SEED).permuted(np.tile(column_of, (SHUFFLES, 1)), axis=1)
+    cells = row_of * table.shape[1] + columns + table.size * np.arange(SHUFFLES)[:, None]
+    return np.bincount(cells.ravel(), minlength=table.size * SHUFFLES).reshape(SHUFFLES, *table.shape)
+
+
+def _runs(codes: np.ndarray[Any, Any]) -> Any:
+    return 1 + (codes[..., 1:] != codes[..., :-1]).sum(axis=-1)
+
+
+def _runs_by_chance(sizes: np.ndarray[Any, Any]) -> tuple[float, float]:
+    """Give mean and variance of the number of runs when every order is equally likely (Barton and David 1957)."""
+    n, squares, cubes = int(sizes.sum()), float((sizes**2).sum()), float((sizes**3).sum())
+    if n < 2:
+        return float(n), 0.0
+    variance = (squares * (squares + n * (n + 1)) - 2 * n * cubes - n**3) / (n**2 * (n - 1))
+    return (n * (n + 1) - squares) / n, variance
+
+
+def _p(by_chance: np.ndarray[Any, Any], seen: float) -> float:
+    """Give the share of what chance gives that is at least as far out as what was seen, which counts too."""
+    return float((1 + (by_chance >= seen - 1e-9).sum()) / (1 + len(by_chance)))

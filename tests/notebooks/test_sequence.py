@@ -95,8 +95,14 @@ def test_every_piece_of_evidence_is_in_the_folio(finished: Finished) -> None:
 
 
 def test_two_zones_answered_the_client(finished: Finished) -> None:
-    answered = {row["responder"] for row in finished.rows("Who answered how often, asked by name")}
-    assert len(answered) == 2
+    rows = [row for row in finished.rows("Who answered how often") if row["arm"] == "2 instances, through the name"]
+    assert len({row["zone"] for row in rows if row["answers"] != "0"}) == 2
+
+
+def test_question_1_is_answered_with_its_mechanism(finished: Finished) -> None:
+    said = {row["about"]: row["statement"] for row in finished.rows("What the numbers say")}
+    assert said["Mechanism"].startswith("DNS picks the zone")
+    assert not [about for about, statement in said.items() if statement.startswith("Not measured")]
 
 
 def test_an_unadmitted_health_port_fails_every_check_and_the_service_answers_all_the_same(finished: Finished) -> None:

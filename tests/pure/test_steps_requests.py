@@ -109,6 +109,11 @@ def test_51_the_load_balancer_is_a_network_one() -> None:
     assert REQUESTS["elbv2.CreateLoadBalancer"]["Type"] == "network"
 
 
+def test_question_1_cross_zone_is_an_attribute_of_the_load_balancer() -> None:
+    on, off = balancing.cross_zone_attribute(True), balancing.cross_zone_attribute(False)
+    assert on == {"Key": "load_balancing.cross_zone.enabled", "Value": "true"} and off["Value"] == "false"
+
+
 def test_69_no_additional_health_checks_and_72_the_sizes() -> None:
     request = REQUESTS["autoscaling.CreateAutoScalingGroup"]
     assert request["HealthCheckType"] == "EC2"

@@ -12,7 +12,7 @@ import pytest
 
 from mglab.clock import Clock
 from mglab.ledger import Ledger
-from mglab.study import comparison, kept, load, outage, pattern, plots, silence
+from mglab.study import comparison, kept, load, outage, plots, silence
 from mglab.study.client import Sample, failure_of, responder_of
 from mglab.study.disturbance import Disturbance
 from mglab.study.held import Survival
@@ -25,35 +25,6 @@ START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
 def sample(responder: str | None, address: str = NODE_A, after_s: float = 0, failure: str = "") -> Sample:
     return Sample(START + timedelta(seconds=after_s), address, 40000, 0.5, 1.0, 1.2, responder, "a reply", failure)
-
-
-def by_zone_order(order: list[str]) -> pattern.Answers:
-    door = {A: NODE_A, B: NODE_B}
-    return pattern.Answers("name", tuple(sample(who, door[who]) for who in order))
-
-
-def statements(by_name: pattern.Answers, by_zone: pattern.ByZone) -> str:
-    return " ".join(finding.statement for finding in pattern.conclusion(by_name, by_zone))
-
-
-ZONE_DECIDES = pattern.ByZone({f"us-east-1a ({NODE_A})": [A] * 20, f"us-east-1b ({NODE_B})": [B] * 20})
-RANDOM_ORDER = [A, B, B, A, A, B, A, B, B, B, A, A, B, A, A, B, B, A, B, A, A, A, B, B, A, B, A, B, B, A]
-
-
-@pytest.mark.parametrize(
-    ("world", "by_name", "by_zone", "says"),
-    [
-        ("the zone decides", RANDOM_ORDER, ZONE_DECIDES, "The zone decides"),
-        ("a round robin", [A, B] * 15, ZONE_DECIDES, "there is an order: turns alternate"),
-        ("one that sticks", [A] * 15 + [B] * 15, ZONE_DECIDES, "there is an order: answers cluster"),
-        ("cross-zone on", RANDOM_ORDER, pattern.ByZone({f"a ({NODE_A})": [A, B] * 10, f"b ({NODE_B})": [B, A] * 10}),
-         "The zone alone does not decide"),
-        ("one of two answers", [A] * 30, pattern.ByZone({f"a ({NODE_A})": [A] * 20, f"b ({NODE_B})": [None] * 20}),
-         "Whether turns are taken was not measured"),
-    ],
-)  # fmt: skip
-def test_the_conclusion_follows_the_world(world: str, by_name: list[str], by_zone: pattern.ByZone, says: str) -> None:
-    assert says in statements(by_zone_order(by_name), by_zone), world
 
 
 def event(after_s: float, lane: str, what: str) -> Event:
@@ -210,7 +181,6 @@ def test_a_run_that_is_done_again_measures_again(tmp_path: Path) -> None:
 
 def test_every_figure_draws_from_little_and_from_nothing() -> None:
     for figure in (
-        plots.sequence(OUTAGE.samples, title="t"),
         plots.outage(OUTAGE.samples, OUTAGE.events, title="t"),
         plots.outage([replace(sample(A), failure="refused", responder=None)], OUTAGE.events, title="t"),
     ):
