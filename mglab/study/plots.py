@@ -1,13 +1,17 @@
 """Every figure of the workbook, in one style: readable in grey, colour never alone, units on every axis.
 
-Functions take records and give a matplotlib ``Figure``; nothing here measures anything.
+Functions take records and give a matplotlib ``Figure``; nothing here measures anything. The style is a file,
+``house.mplstyle``, in force for every figure from the moment this module is imported; what a function says about looks
+is only what differs from it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
+from matplotlib import rc_file
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
@@ -16,6 +20,8 @@ from matplotlib.ticker import StrMethodFormatter
 from mglab.display import status
 from mglab.study.client import Sample
 from mglab.study.timeline import Event
+
+rc_file(Path(__file__).with_name("house.mplstyle"), use_default_template=False)
 
 # Okabe and Ito's palette: told apart by colour-blind readers; markers and dashes tell them apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -31,13 +37,8 @@ LABEL_SHARE = 0.0135
 
 
 def _figure(rows: int, height: float, ratios: Sequence[float] | None = None) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(7.2, height), layout="constrained")
-    axes = figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
-    for ax in axes:
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.grid(axis="x", color="#E4E4E4", linewidth=0.6)
-        ax.tick_params(labelsize=8)
-    return figure, list(axes)
+    figure = Figure(figsize=(7.2, height))
+    return figure, list(figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0])
 
 
 def sequence(samples: Sequence[Sample], *, title: str) -> Figure:
@@ -54,8 +55,8 @@ def sequence(samples: Sequence[Sample], *, title: str) -> Figure:
     lanes += list(enumerate(responders))
     ax.set_yticks([at for at, _ in lanes], [name for _, name in lanes])
     ax.set_ylim((-1.6 if failed else -0.6), len(responders) - 0.4)
-    ax.set_xlabel("request, in the order asked", fontsize=8)
-    ax.set_title(title, fontsize=9, loc="left")
+    ax.set_xlabel("request, in the order asked")
+    ax.set_title(title)
     return figure
 
 
@@ -64,8 +65,8 @@ def outage(samples: Sequence[Sample], events: Sequence[Event], *, title: str) ->
     lanes = _lanes(events)
     figure, (felt, said) = _figure(2, 2.8 + 0.24 * len(lanes), ratios=(2.2, 0.6 + 0.24 * len(lanes)))
     _draw_samples(felt, samples)
-    felt.set_ylabel("answer after (ms, wall)", fontsize=8)
-    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+    felt.set_ylabel("answer after (ms, wall)")
+    figure.suptitle(title, x=0.01, ha="left")
     _draw_states(said, lanes, end=max([s.at for s in samples] + [e.at for e in events]))
     for event in events:
         if event.lane == US:
@@ -113,7 +114,7 @@ def _draw_samples(ax: Axes, samples: Sequence[Sample]) -> None:
         mine = [s for s in samples if s.responder == responder]
         ax.plot(
             [date2num(s.at) for s in mine], [s.total_ms for s in mine], MARKERS[number % 7],
-            color=COLOURS[number % 7], markersize=3, label=responder,
+            color=COLOURS[number % 7], label=responder,
         )  # fmt: skip
     failed = [s for s in samples if s.failure]
     if failed:
@@ -128,7 +129,7 @@ def _draw_samples(ax: Axes, samples: Sequence[Sample]) -> None:
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
     if responders or failed:
-        ax.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, frameon=False, ncols=7)
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, ncols=7)
 
 
 def waterfall(bands: Sequence[tuple[str, float, str]], *, title: str) -> Figure:
@@ -146,8 +147,8 @@ def waterfall(bands: Sequence[tuple[str, float, str]], *, title: str) -> Figure:
     ax.set_yticks(range(len(bands)), [f"{stage} ({kind})" for stage, _, kind in bands])
     ax.invert_yaxis()
     ax.margins(x=0.12)
-    ax.set_xlabel("AWS seconds since the request", fontsize=8)
-    ax.set_title(title, fontsize=9, loc="left")
+    ax.set_xlabel("AWS seconds since the request")
+    ax.set_title(title)
     return figure
 
 
@@ -161,17 +162,17 @@ def monitoring(panels: Mapping[str, Series], marks: Sequence[Event] = (), *, tit
         for number, (label, points) in enumerate(series.items()):
             ax.plot(
                 [date2num(at) for at, _ in points], [value for _, value in points], DASHES[number % 4],
-                color=COLOURS[number % 7], marker=MARKERS[number % 7], markersize=2.5, linewidth=1, label=label,
+                color=COLOURS[number % 7], marker=MARKERS[number % 7], markersize=2.5, label=label,
             )  # fmt: skip
         for mark in marks:
             ax.axvline(date2num(mark.at), color=QUIET, linewidth=0.7, linestyle=":")
-        ax.set_title(metric, fontsize=8, loc="left")
+        ax.set_title(metric, fontsize="medium")
         ax.set_ylim(bottom=0)
         if series:
-            ax.legend(fontsize=6, loc="upper left", frameon=False, ncols=3)
+            ax.legend(fontsize=6, loc="upper left", ncols=3)
         else:
-            ax.annotate("no data points", (0.5, 0.5), xycoords="axes fraction", ha="center", fontsize=8, color=QUIET)
-    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+            ax.annotate("no data points", (0.5, 0.5), xycoords="axes fraction", ha="center", color=QUIET)
+    figure.suptitle(title, x=0.01, ha="left")
     _time_axis(axes[-1])
     return figure
 
@@ -180,4 +181,4 @@ def _time_axis(ax: Axes) -> None:
     locator = AutoDateLocator(minticks=3, maxticks=8)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    ax.set_xlabel("lab time (UTC)", fontsize=8)
+    ax.set_xlabel("lab time (UTC)")
