@@ -50,6 +50,8 @@ class Options:
     keep: bool = False
     run: str = ""
     author: str = ""
+    edition: str = ""
+    """Empty: the one that an earlier run of this name was of, else the reference."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     notebooks: Path = field(default_factory=lambda: config.project_folder() / "notebooks")
     outputs: Path = field(default_factory=lambda: config.outputs_folder(os.environ))
@@ -116,12 +118,13 @@ def run(options: Options) -> int:
 
 
 def checked_name(options: Options) -> str:
-    """Give the run's name; refuses a backend or a rate that there is not, and a user without a home."""
+    """Give the run's name; refuses a backend, an edition or a rate that there is not, and a user without a home."""
     if options.backend not in BACKENDS:
         hint = config.nearest(options.backend, BACKENDS, "backend")
         raise UsageError(f"there is no backend {options.backend!r}", hint=hint)
     if not 1 <= options.rate <= 3600:
         raise UsageError(f"the clock cannot run at rate {options.rate:g}", hint="give 1 to 3600; 60 is usual")
+    config.edition(options.edition, {})
     config.state_home(os.environ)
     return config.run_name(options.run or datetime.now().strftime("%Y-%m-%d-%H%M%S"), {})
 
@@ -134,6 +137,7 @@ def _settings(course: Course) -> dict[str, str]:
         "MGLAB_CLOUD": course.cloud_name or config.DEFAULT_CLOUD,
         "MGLAB_OUTPUTS": str(course.options.outputs.absolute()),
         "MGLAB_HEADLESS": "1",
+        "MGLAB_EDITION": course.record["edition"],
         **kernel_settings(course.scratch),
     }
 
@@ -149,6 +153,7 @@ def _record(options: Options, name: str, folder: Path) -> dict[str, Any]:
         "backend": options.backend,
         "rate": _rate(options),
         "author": options.author or str(state.read(folder).get("author", "")),
+        "edition": _edition(options, folder),
         "pid": os.getpid(),
         "keep": options.keep,
         "parameters": dict(options.parameters),
@@ -156,6 +161,11 @@ def _record(options: Options, name: str, folder: Path) -> dict[str, Any]:
         "started": state.now(),
         "notebooks": state.read(folder).get("notebooks", {}),
     }
+
+
+def _edition(options: Options, folder: Path) -> str:
+    """Give the run's edition; a run that somebody stepped through as a student stays a student's."""
+    return options.edition or str(state.read(folder).get("edition") or "reference")
 
 
 # -- the run -----------------------------------------------------------------------------------------------
