@@ -1,0 +1,153 @@
+"""Question 3, a model answer: where the time goes between raising the minimum and the first answer.
+
+Stages are told apart by their names' words, so that finer ones fit in as they come; a stage that no rule is known for
+is still measured, and nothing is said about its cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mglab.display import text_of
+from mglab.study.answers.words import Measured, durations_rest_on, listed, paragraph, seconds, written
+from mglab.study.growth import Growth, Stage
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a stage takes time as AWS documents it, and what would shorten it."""
+
+    words: tuple[str, ...]
+    why: str
+    shorter: str
+
+
+CAUSES = (
+    Cause(
+        ("register", "registration", "check", "probe", "healthy"),
+        "a new target counts only when the balancer's nodes have begun to probe it and its health checks have passed, "
+        "one interval apart, however long its server has been up",
+        "a shorter interval between health checks, for the part that is checks; nothing that a user can set, for the "
+        "part that is registration",
+    ),
+    Cause(
+        ("boot", "service"),
+        "an instance starts its operating system and runs its user data before its servers listen",
+        "an image in which everything is installed already, so that first boot has little left to do",
+    ),
+    Cause(
+        ("pending",),
+        "EC2 places the instance on a host, attaches its volume and its network interface, and calls it running then",
+        "instances that wait ready-made: a warm pool",
+    ),
+    Cause(
+        ("decide", "decision", "launch", "request"),
+        "a group compares what it has with what it should have on a schedule of its own, then asks EC2 to launch",
+        "asking for the capacity before it is needed: scheduled or predictive scaling",
+    ),
+    Cause(
+        ("answer",),
+        "once it is healthy a target has its full share at once, but which request is the first to reach it is up to "
+        "the zone that the client chose and to the flow hash, and a zone that had no healthy target has to come into "
+        "DNS first",
+        "nothing in the group: it is the clients' and DNS's part",
+    ),
+)
+
+
+def measured_3(growth: Growth) -> list[Measured]:
+    """List the whole, each kind's part, and the longest stage, to stand beside the prediction."""
+    stages = growth.stages
+    if not stages:
+        return []
+    longest = max(stages, key=lambda it: it.seconds)
+    kinds = [Measured(f"of it {kind}", seconds(_total(stages, kind))) for kind in _kinds(stages)]
+    return [
+        Measured("from the request to the first answer", seconds(_total(stages))),
+        *kinds,
+        Measured(f"the longest stage: {longest.stage}", seconds(longest.seconds)),
+        Measured("its share of the whole", f"{text_of(_share(longest, stages))} %"),
+    ]
+
+
+def question_3(growth: Growth, *, backend: str) -> list[str]:
+    """Answer "why is it so slow?" from the stages of one growth."""
+    stages = growth.stages
+    if not stages:
+        return ["Why it is slow was not measured: no stage between the request and the first answer was seen."]
+    ordered = sorted(stages, key=lambda it: -it.seconds)
+    return written(
+        [_whole(ordered), *map(_why, ordered[:2]), _shorter(ordered[0]), _clients(growth), _kinds_told(stages, backend)]
+    )
+
+
+def _whole(ordered: Sequence[Stage]) -> str:
+    longest = ordered[0]
+    return paragraph(
+        f"From the request to the newcomer's first answer through the balancer {seconds(_total(ordered))} passed",
+        f"the stages, the longest first: {listed([f'{it.stage} {seconds(it.seconds)}' for it in ordered])}",
+        f"The longest alone is {text_of(_share(longest, ordered))} % of the whole, so it is not one slow machine: the "
+        "time is mostly one party waiting for another's verdict"
+        if _waits(longest)
+        else f"The longest alone is {text_of(_share(longest, ordered))} % of the whole",
+    )
+
+
+def _waits(stage: Stage) -> bool:
+    """Say whether a stage is waiting for the balancer's verdict rather than a machine at work."""
+    return _cause(stage.stage) is CAUSES[0]
+
+
+def _why(stage: Stage) -> str:
+    cause = _cause(stage.stage)
+    return paragraph(f"Why “{stage.stage}” takes time: AWS documents that {cause.why}") if cause else ""
+
+
+def _shorter(longest: Stage) -> str:
+    cause = _cause(longest.stage)
+    return paragraph(f"What would shorten the longest stage: {cause.shorter}") if cause else ""
+
+
+def _cause(stage: str) -> Cause | None:
+    words = set(stage.lower().replace(",", " ").split())
+    return next((cause for cause in CAUSES if words & set(cause.words)), None)
+
+
+def _clients(growth: Growth) -> str:
+    failed = sum(it.requests for it in growth.felt if not it.outcome.startswith("answered"))
+    asked = sum(it.requests for it in growth.felt)
+    if not asked:
+        return paragraph("What clients felt meanwhile was not measured")
+    if failed:
+        return paragraph(f"{failed} of {asked} requests failed meanwhile: growing was not free in this run")
+    return paragraph(
+        f"None of the {asked} requests that ran through it failed: slow as it is, growing cost the clients nothing, "
+        "because the newcomer is sent nothing before it is healthy"
+    )
+
+
+def _kinds_told(stages: Sequence[Stage], backend: str) -> str:
+    told = listed([f"{seconds(_total(stages, kind))} {kind}" for kind in _kinds(stages)])
+    if "modelled" not in _kinds(stages):
+        return paragraph(f"All of it is measured ({told})", durations_rest_on(backend))
+    return paragraph(
+        f"Of the whole, {told}: a modelled stage is one in which the local cloud waits because AWS is known to wait; "
+        "which stage is the longest therefore follows from the model here, and has to be measured on AWS"
+    )
+
+
+def _kinds(stages: Sequence[Stage]) -> list[str]:
+    return list(dict.fromkeys(_kind(it) for it in stages))
+
+
+def _kind(stage: Stage) -> str:
+    return stage.kind.split(" ")[0]
+
+
+def _total(stages: Sequence[Stage], kind: str = "") -> float:
+    return round(sum(it.seconds for it in stages if kind in ("", _kind(it))), 1)
+
+
+def _share(stage: Stage, stages: Sequence[Stage]) -> float:
+    return round(100 * stage.seconds / _total(stages), 1)
