@@ -192,6 +192,7 @@ kill -9 - what was made is torn down, unless --keep.
   mglab run                          the whole sequence on a local cloud, about an hour of AWS time in minutes
   mglab run --to 06 --keep --run x   build everything and leave it there; `mglab run --run x --from 07 --keep` goes on
   mglab run -p target_cpu_percent=40 a parameter that the notebooks declare
+  mglab run --edition student        without the model answers that a reference run adds
   mglab run --backend aws            on your own account: this costs money until it is torn down"""
 LAB_HELP = """\
 The copies are made in outputs/<run>/notebooks once and never overwritten. Options that are not ours go to JupyterLab:
