@@ -8,7 +8,7 @@ each zone (aws-facts 1.1). ``topology_plot`` draws it; ``in_words`` says it, for
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from mglab.errors import CheckFailed
@@ -70,14 +70,28 @@ class Topology:
         return next((it for it in self.nodes if it.zone == zone), None)
 
 
-CALL = "ec2:Describe*, elasticloadbalancing:Describe*, autoscaling:DescribeAutoScalingGroups"
+NETWORK_CALL = "ec2:DescribeVpcs, DescribeSubnets, DescribeInternetGateways, DescribeRouteTables"
+CALL = f"{NETWORK_CALL}, DescribeInstances, elasticloadbalancing:Describe*, autoscaling:DescribeAutoScalingGroups"
 
 
 def read(lab: Lab) -> Topology:
-    """Read everything that is there from the account."""
+    """Read everything that is there from the account (step 84)."""
+    load_balancer = _if_there(lambda: balancing.load_balancer(lab))
+    return replace(
+        read_network(lab),
+        load_balancer=load_balancer,
+        listener=_if_there(lambda: balancing.listener(lab)) if load_balancer else None,
+        target_group=_if_there(lambda: balancing.target_group(lab)),
+        nodes=tuple(_nodes(lab, load_balancer)) if load_balancer else (),
+        group=_if_there(lambda: scaling.group(lab)),
+        machines=tuple(_machines(lab)),
+    )
+
+
+def read_network(lab: Lab) -> Topology:
+    """Read the network alone: the VPC, its subnets, and the way to the internet (step 18)."""
     vpc = _if_there(lambda: network.vpc(lab))
     table = _if_there(lambda: network.main_route_table(lab, vpc)) if vpc else None
-    load_balancer = _if_there(lambda: balancing.load_balancer(lab))
     return Topology(
         vpc=vpc,
         subnets=tuple(_if_there(lambda: network.subnets(lab)) or ()),
@@ -85,12 +99,6 @@ def read(lab: Lab) -> Topology:
         table=table,
         routes=tuple(network.routes(lab, table)) if table else (),
         associated=tuple(it.name for it in network.associations(lab, table)) if table else (),
-        load_balancer=load_balancer,
-        listener=_if_there(lambda: balancing.listener(lab)) if load_balancer else None,
-        target_group=_if_there(lambda: balancing.target_group(lab)),
-        nodes=tuple(_nodes(lab, load_balancer)) if load_balancer else (),
-        group=_if_there(lambda: scaling.group(lab)),
-        machines=tuple(_machines(lab)),
     )
 
 

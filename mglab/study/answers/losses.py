@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from mglab.display import text_of
 from mglab.study import outage, silence
-from mglab.study.answers.words import Measured, differ, durations_rest_on, listed, paragraph, seconds, written
+from mglab.study.answers.words import Measured, differ, durations_rest_on, listed, paragraph, seconds, sentence, written
 from mglab.study.disturbance import Cost, Disturbance, Seen, costs
 from mglab.study.timeline import seconds_between
 
@@ -105,7 +105,7 @@ def _how_it_knew(balancer: Seen) -> str:
 
 
 def _dns(one: Disturbance) -> str:
-    left = next(it.seconds for it in outage.durations(one) if it.part == LEAVES_DNS)
+    left = _left_dns(one)
     failures = [it for it in one.felt if not it.outcome.startswith("answered")]
     if not failures:
         return paragraph(f"No client noticed: none of the {len(one.samples)} requests failed")
@@ -152,7 +152,27 @@ def _more(terminated: Sequence[Disturbance]) -> str:
         "the last target goes there is nobody to turn to until a replacement serves"
         if worse
         else "Losing more at once did not cost the clients more in this run than chance would give",
+        _dns_of_larger_losses(terminated),
     )
+
+
+def _dns_of_larger_losses(terminated: Sequence[Disturbance]) -> str | None:
+    """Set what DNS did when more was lost against what it did at first."""
+    if _left_dns(terminated[0]) is None:
+        return None
+    left = [(one, after) for one in terminated[1:] if (after := _left_dns(one)) is not None]
+    stayed = [one.did for one in terminated[1:] if one.failed and _left_dns(one) is None]
+    told = [f"with {one.did} a zone left DNS after {seconds(after)}" for one, after in left]
+    if stayed:
+        told.append(
+            f"with {listed(stayed)} no zone was seen to leave DNS: AWS documents that, when no zone has a healthy "
+            "target, every zone's address stays in the answer"
+        )
+    return sentence("; ".join(told))
+
+
+def _left_dns(one: Disturbance) -> float | None:
+    return next(it.seconds for it in outage.durations(one) if it.part == LEAVES_DNS)
 
 
 def _in_good_order(lost: Disturbance, drained: Disturbance) -> str:

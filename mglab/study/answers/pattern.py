@@ -30,11 +30,12 @@ def question_1(findings: Sequence[Finding], *, backend: str) -> list[str]:
     """Answer "is there any pattern?" from what the experiment found."""
     if not findings:
         return ["Whether there is a pattern was not measured in this run."]
-    return written([*map(_found, findings), _documented(), _rests_on(backend)])
+    return written([" ".join(map(_found, findings)), _documented(), _rests_on(backend)])
 
 
 def _found(finding: Finding) -> str:
-    return f"{sentence(finding.statement)} ({finding.because})" if finding.because else sentence(finding.statement)
+    numbers = f" ({finding.because.rstrip('.')})" if finding.because else ""
+    return sentence(f"{finding.statement.rstrip('.')}{numbers}")
 
 
 def _documented() -> str:
