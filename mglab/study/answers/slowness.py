@@ -57,7 +57,7 @@ CAUSES = (
 
 
 def measured_3(growth: Growth) -> list[Measured]:
-    """List the whole, each kind's part, and the longest stage, to stand beside the prediction."""
+    """List the whole, each kind's part, the longest stage and what clients felt, to stand beside the prediction."""
     stages = growth.stages
     if not stages:
         return []
@@ -68,6 +68,7 @@ def measured_3(growth: Growth) -> list[Measured]:
         *kinds,
         Measured(f"the longest stage: {longest.stage}", seconds(longest.seconds)),
         Measured("its share of the whole", f"{text_of(_share(longest, stages))} %"),
+        Measured("requests that failed meanwhile", "{} of {}".format(*_failed_of(growth))),
     ]
 
 
@@ -115,8 +116,7 @@ def _cause(stage: str) -> Cause | None:
 
 
 def _clients(growth: Growth) -> str:
-    failed = sum(it.requests for it in growth.felt if not it.outcome.startswith("answered"))
-    asked = sum(it.requests for it in growth.felt)
+    failed, asked = _failed_of(growth)
     if not asked:
         return paragraph("What clients felt meanwhile was not measured")
     if failed:
@@ -125,6 +125,10 @@ def _clients(growth: Growth) -> str:
         f"None of the {asked} requests that ran through it failed: slow as it is, growing cost the clients nothing, "
         "because the newcomer is sent nothing before it is healthy"
     )
+
+
+def _failed_of(growth: Growth) -> tuple[int, int]:
+    return sum(bool(it.failure) for it in growth.samples), len(growth.samples)
 
 
 def _kinds_told(stages: Sequence[Stage], backend: str) -> str:
