@@ -261,7 +261,7 @@ GROWTHS = {
                              ["waiting for another's verdict", "interval", "cost the clients nothing"]),
     "the boot is longest": (grown((BOOT[0], 200.5, BOOT[2]), CHECK, ANSWER), ["an image in which everything"]),
     "finer stages": (grown(("the first probe is sent", 40.25, "measured"), ("something new", 12.5, "measured")),
-                     ["All of it is measured", "nodes have begun to probe it"]),
+                     ["All of it is measured", "is sent nothing until its registration"]),
     "unknown stages": (grown(("something new", 12.5, "measured")), ["something new 12.5 s"]),
     "clients suffered": (grown(BOOT, ANSWER, samples=[sample(0), lost(2)]), ["growing was not free"]),
     "nobody asked": (grown(BOOT, ANSWER, samples=[]), ["What clients felt meanwhile was not measured"]),
