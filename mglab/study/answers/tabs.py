@@ -98,7 +98,8 @@ def _zones(lines: Sequence[Line]) -> str:
     empty = [_zone(it) for it in zones if it.lowest == 0]
     return paragraph(
         f"By zone: {listed(told)}",
-        f"Without a healthy target at some time, which takes a zone's address out of DNS: {listed(empty)}"
+        "Without a healthy target at some time, which takes a zone's address out of DNS while another zone has one: "
+        f"{listed(empty)}"
         if empty
         else None,
         "The line for the whole is the largest count that any node reports, not the sum over the zones: AWS documents "
