@@ -110,6 +110,7 @@ def grammar() -> tuple[Parser, dict[str, Parser]]:
     _run_options(command("run", run, "carry out the notebooks, tear down, write the PDF", RUN_HELP))
     lab = _about(command("lab", lab_, "open JupyterLab on working copies of the notebooks", LAB_HELP))
     lab.add_argument("--author", default="", help="whose folio it is")
+    _edition(lab, "student")
     lab.set_defaults(rest=[])
     test = command("test", test_, "run the project's tests", TEST_HELP)
     test.add_argument("--all", action="store_true", help="also the slow ones: conformance, browser, two whole runs")
@@ -145,6 +146,7 @@ def _run_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--keep", action="store_true", help="tear nothing down; a later run of this name goes on there")
     sub.add_argument("--run", default="", metavar="NAME", help="the run's name (default: date and time)")
     sub.add_argument("--author", default="", help="whose folio it is")
+    _edition(sub, "reference, or what the run was begun as")
     _knobs(sub)
     sub.add_argument("-p", dest="given", action="append", default=[], metavar="NAME=VALUE", help="a notebook parameter")
 
@@ -152,6 +154,17 @@ def _run_options(sub: argparse.ArgumentParser) -> None:
 def _knobs(sub: argparse.ArgumentParser) -> None:
     says = "turn a knob of the local cloud's model ('mglab cloud knobs' lists them); may be repeated"
     sub.add_argument("--knob", dest="knobs", action="append", default=[], metavar="NAME=VALUE", help=says)
+
+
+def _edition(sub: argparse.ArgumentParser, usual: str) -> None:
+    sub.add_argument(
+        "--edition", type=_edition_name, default="",
+        help=f"student (the insight is yours to write) or reference (with model answers); default: {usual}",
+    )  # fmt: skip
+
+
+def _edition_name(text: str) -> str:
+    return config.edition(text, {}) if text else ""  # argparse asks about the default too
 
 
 def _about(sub: Any) -> Any:
@@ -191,6 +204,7 @@ kill -9 - what was made is torn down, unless --keep.
   mglab run                          the whole sequence on a local cloud, about an hour of AWS time in minutes
   mglab run --to 06 --keep --run x   build everything and leave it there; `mglab run --run x --from 07 --keep` goes on
   mglab run -p target_cpu_percent=40 a parameter that the notebooks declare
+  mglab run --edition student        without the model answers that a reference run adds
   mglab run --backend aws            on your own account: this costs money until it is torn down"""
 LAB_HELP = """\
 The copies are made in outputs/<run>/notebooks once and never overwritten. Options that are not ours go to JupyterLab:
@@ -232,7 +246,8 @@ def run(options: argparse.Namespace) -> int:
 
     wanted = runner.Options(
         backend=options.backend, rate=options.rate, first=options.first, last=options.last, keep=options.keep,
-        run=options.run, author=options.author, parameters=plan.assignments(options.given), knobs=options.knobs,
+        run=options.run, author=options.author, edition=options.edition, parameters=plan.assignments(options.given),
+        knobs=options.knobs,
         require_account=lambda run: connect(run, "aws"),
     )  # fmt: skip
     return runner.run(wanted)
@@ -246,6 +261,7 @@ def lab_(options: argparse.Namespace) -> int:
     backend = _backend(runs.backend_of(folder, options.backend))
     jupyter.working_copies(config.project_folder() / "notebooks", folder)
     known = {"run": folder.name, "backend": backend, "started": state.now(), **state.read(folder)}
+    known["edition"] = options.edition or config.EDITIONS[0]
     if options.author:
         known["author"] = options.author
     if backend == "local":

@@ -25,6 +25,8 @@ from mglab.errors import nearest as nearest  # also for those that refuse names 
 RUN_TAG = "mglab:run"
 DEFAULT_RUN = "default"
 DEFAULT_CLOUD = "default"
+EDITIONS = ("student", "reference")
+"""A student's run states measurements and leaves the insight to the commentary; a reference run adds model answers."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}")
 _BALANCING_NAME = re.compile(r"(?!internal-)[A-Za-z0-9](?:[A-Za-z0-9-]{0,30}[A-Za-z0-9])?")  # aws-facts 1.1
@@ -168,6 +170,15 @@ def run_name(run: str, environ: Mapping[str, str]) -> str:
     name = run or environ.get("MGLAB_RUN") or DEFAULT_RUN
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot name a run", hint="up to 48 letters, digits, dots, hyphens, underscores")
+    return name
+
+
+def edition(told: str, environ: Mapping[str, str]) -> str:
+    """Give the edition: as told, else MGLAB_EDITION, else the reference when headless and the student's by hand."""
+    usual = "reference" if environ.get("MGLAB_HEADLESS") else "student"
+    name = told or environ.get("MGLAB_EDITION") or usual
+    if name not in EDITIONS:
+        raise UsageError(f"there is no edition {name!r}", hint=nearest(name, EDITIONS, "edition"))
     return name
 
 

@@ -33,9 +33,11 @@ from botocore.session import Session as CoreSession
 from mglab.clock import Clock
 from mglab.config import (
     DEFAULT_CLOUD,
+    EDITIONS,
     Config,
     cloud_directory,
     configured,
+    edition,
     nearest,
     outputs_folder,
     run_name,
@@ -82,6 +84,8 @@ class Lab:
     """Where instances serve SSH: 22, or what stands for it where the local cloud may not have that port."""
     client_environment: Mapping[str, str] = field(default_factory=dict)
     """What a client program needs in its environment to find the cloud's names."""
+    edition: str = EDITIONS[0]
+    """``student``, or ``reference``: with model answers beside the student's commentary."""
 
     def resolve(self, name: str) -> list[str]:
         """Give the addresses behind a name, in the order answered; none when it does not resolve."""
@@ -129,6 +133,7 @@ def _connect_local(run: str, config: Config, environ: Mapping[str, str]) -> Lab:
         resolver=cloud.get("resolver") or "",
         ssh_port=int(cloud.get("ssh_port") or 22),
         client_environment=dict(cloud.get("client_environment") or {}),
+        edition=edition("", environ),
         **clients,
     )
 
@@ -227,6 +232,7 @@ def _connect_aws(run: str, config: Config, environ: Mapping[str, str], *, told_r
         account=account,
         region=region,
         keys_folder=state_home(environ) / "keys" / f"aws-{account}-{region}",
+        edition=edition("", environ),
         **clients,
     )
 

@@ -1,8 +1,8 @@
 """From a notebook's cells to the folio's blocks.
 
 A block is a plain value (a dict with its kind under ``t``) that the template knows how to set: heading,
-para, list, code, cell, stream, error, figure, table, evidence, transcript, commentary, note. Prose goes
-through Markdown; a code cell keeps its outputs with it; parameters, papermill's banners and hidden code
+para, list, code, cell, stream, error, figure, table, evidence, transcript, commentary, answer, beside, note. Prose
+goes through Markdown; a code cell keeps its outputs with it; parameters, papermill's banners and hidden code
 are left out; widgets have no static form, which is said. While cells are read, ``Gathered`` collects what
 the front pages need: pictures, places that can be linked to, captures by step, and what is missing.
 """
@@ -17,6 +17,7 @@ from typing import Any
 
 from mglab import display
 from mglab.folio import ansi, handout, markdown, pictures, source, tables
+from mglab.folio.answer import ANSWER_MIME, BESIDE_MIME
 from mglab.folio.commentary import COMMENTARY_MIME
 from mglab.folio.evidence import EVIDENCE_MIME, FIGURE_MIME, TRANSCRIPT_MIME
 
@@ -185,6 +186,10 @@ def _bundle(data: Any, metadata: Any, place: Place, gathered: Gathered) -> list[
         return [_figure(data[FIGURE_MIME], data, gathered)]
     if isinstance(data.get(COMMENTARY_MIME), dict):
         return [_commentary(data[COMMENTARY_MIME], place, gathered)]
+    if isinstance(data.get(ANSWER_MIME), dict):
+        return [_answer(data[ANSWER_MIME])]
+    if isinstance(data.get(BESIDE_MIME), dict):
+        return [_beside(data[BESIDE_MIME], place, gathered)]
     if isinstance(data.get(display.TABLE_MIME), dict):
         return [_table(_read_table(data[display.TABLE_MIME]))]
     for kind in _IMAGE_TYPES:
@@ -291,16 +296,38 @@ def _picture(source: str, alt: str, caption: str, place: Place, gathered: Gather
 
 def _commentary(data: Mapping[str, Any], place: Place, gathered: Gathered) -> Block:
     """Set the student's text as it is now: the file may have been written after the run."""
+    words = _own_words(data, place, gathered)
+    if not words["written"]:
+        gathered.unwritten.append({"title": words["title"], "file": words["file"]})
+    return {"t": "commentary", **words}
+
+
+def _own_words(data: Mapping[str, Any], place: Place, gathered: Gathered) -> Block:
+    """Read a text of the student's from its file, else as the notebook has it."""
     file, kind, about = (ansi.clean(str(data.get(key, ""))) for key in ("file", "kind", "about"))
     text = str(data.get("text", ""))
     if gathered.run_folder is not None and re.fullmatch(r"commentary/[\w.-]+\.md", file):
         path = gathered.run_folder / file
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else text
     title = f"{(kind or 'commentary').capitalize()} · {handout.shown(about)}"
-    if not text.strip():
-        gathered.unwritten.append({"title": title, "file": file})
     blocks = [done for block in markdown.parse(text) for done in _prose(block, place, gathered, headings=False)]
-    return {"t": "commentary", "title": title, "written": bool(text.strip()), "file": file, "c": blocks}
+    return {"title": title, "written": bool(text.strip()), "file": file, "c": blocks}
+
+
+def _answer(data: Mapping[str, Any]) -> Block:
+    """Set a model answer as such; in the student's edition there are no paragraphs, and the label says whose it is."""
+    paragraphs = [ansi.clean(str(one)) for one in data.get("paragraphs", [])]
+    title = f"Model answer · {handout.shown(ansi.clean(str(data.get('about', ''))))}"
+    return {"t": "answer", "title": title, "label": ansi.clean(str(data.get("label", ""))), "paragraphs": paragraphs}
+
+
+def _beside(data: Mapping[str, Any], place: Place, gathered: Gathered) -> Block:
+    """Set the student's prediction, as it is now, beside what was measured; its gap is the prediction's own."""
+    measured = [
+        {key: ansi.clean(str(one.get(key, ""))) for key in ("what", "value")} for one in data.get("measured", [])
+    ]
+    predicted = data.get("prediction") or {}
+    return {"t": "beside", **_own_words(predicted, place, gathered), "measured": measured}
 
 
 def _prose(block: Block, place: Place, gathered: Gathered, *, headings: bool) -> list[Block]:

@@ -25,6 +25,10 @@ COURSE = "NWEN 243 · 2023 T2"
 PROJECT = "Project 3 · Part A"
 FORMAT = 1
 LONGEST_MAP_TITLE = 34
+EDITIONS = {
+    "student": "student: the tables and figures are measured, the insight is the author's",
+    "reference": "reference: with model answers, generated from this run's measurements and marked as such",
+}
 
 
 @dataclass(frozen=True)
@@ -248,6 +252,7 @@ def _facts(record: RunRecord, gathered: Gathered, moment: datetime) -> list[list
         ["Where", _backend_in_words(backend, record.rate)],
         ["Account", ", ".join(accounts) or "not recorded"],
         ["Region", region or "not recorded"],
+        *([["Edition", EDITIONS[record.edition]]] if record.edition in EDITIONS else []),
     ]
     counts = {kind: sum(mark.kind == kind for mark in gathered.marks) for kind in ("evidence", "transcript", "figure")}
     words = (("evidence", "table"), ("transcript", "transcript"), ("figure", "figure"))

@@ -38,6 +38,7 @@ class RunRecord:
     run: str = ""
     backend: str = ""
     author: str = ""
+    edition: str = ""
     account: str = ""
     region: str = ""
     status: str = ""
@@ -73,6 +74,7 @@ def from_json(data: Mapping[str, Any], name: str) -> RunRecord:
         run=_word(data.get("run")) or name,
         backend=_word(data.get("backend")),
         author=_word(data.get("author")),
+        edition=_word(data.get("edition")),
         account=_word(data.get("account")),
         region=_word(data.get("region")),
         status=_word(data.get("status")),

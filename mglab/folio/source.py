@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-ON_SHOW = frozenset({"evidence", "transcript", "figure", "commentary", "prediction"})
+ON_SHOW = frozenset({"evidence", "transcript", "figure", "commentary", "prediction", "answer", "beside"})
 
 
 def shown(source: str) -> str:

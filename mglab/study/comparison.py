@@ -62,8 +62,7 @@ def recoveries(*experiments: Disturbance) -> list[Recovery]:
 
 def _cost(one: Disturbance) -> Cost:
     """Count; the time lost is the share of failures times the time that the pulse ran through the event."""
-    asked = [sample for sample in one.samples if one.began <= sample.at <= one.ended]
-    failed = [sample for sample in asked if not sample.answered]
+    asked, failed = one.during, one.failed
     kinds = Counter(sample.failure for sample in failed)
     alive = sum(survival.outcome.startswith("answered") for survival in one.survivals)
     lasted_s = seconds_between(one.began, one.ended)
@@ -83,7 +82,7 @@ def _cost(one: Disturbance) -> Cost:
 
 def _recovery(one: Disturbance) -> Recovery:
     mine = [short(instance) for instance in one.disturbed]
-    failures = [sample.at for sample in one.failed if sample.at >= one.began]
+    failures = [sample.at for sample in one.failed]
     return Recovery(
         event=one.did,
         first_failure_s=seconds_between(one.began, failures[0]) if failures else None,

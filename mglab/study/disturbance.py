@@ -75,17 +75,22 @@ class Disturbance:
         return felt(self.samples, self.began)
 
     def newcomer_answers(self, part: str) -> Seen:
-        """Say when somebody first answered who had not answered before the first act."""
-        known = {sample.responder for sample in self.samples if sample.at < self.began}
+        """Say when somebody first answered who had not answered before the first act; unknown if nobody had."""
+        known = {sample.responder for sample in self.samples if sample.answered and sample.at < self.began}
         for sample in self.samples:
-            if sample.answered and sample.responder not in known:
+            if known and sample.answered and sample.responder not in known:
                 return Seen(part, seconds_between(self.began, sample.at), f"client: answered by {sample.responder}")
         return Seen(part, None, "not seen")
 
     @property
+    def during(self) -> tuple[Sample, ...]:
+        """Give the requests that were asked from the first act until all was well again."""
+        return tuple(sample for sample in self.samples if self.began <= sample.at <= self.ended)
+
+    @property
     def failed(self) -> tuple[Sample, ...]:
-        """Give the requests that nobody answered."""
-        return tuple(sample for sample in self.samples if sample.failure)
+        """Give those of them that nobody answered."""
+        return tuple(sample for sample in self.during if sample.failure)
 
     def until(self, part: str, who: str, *states: str, of: Collection[str] = (), but: Collection[str] = ()) -> Seen:
         """Say when ``who`` first said one of ``states``, of one ``of`` these subjects (none: any) ``but`` those."""

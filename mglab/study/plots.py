@@ -1,6 +1,8 @@
 """Every figure of the workbook, in one style: readable in grey, colour never alone, units on every axis.
 
-Functions take records and give a matplotlib ``Figure``; nothing here measures anything.
+Functions take records and give a matplotlib ``Figure``; nothing here measures anything. The style is a file,
+``house.mplstyle``, in force for every figure from the moment this module is imported; what a function says about looks
+is only what differs from it.
 """
 
 from __future__ import annotations
@@ -8,9 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Literal
 
+from matplotlib import rc_file
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from mglab.study.marks import Mark
     from mglab.study.surge import Surge, Told
     from mglab.study.views import Panel, View
+
+rc_file(Path(__file__).with_name("house.mplstyle"), use_default_template=False)
 
 # Okabe and Ito's palette: told apart by colour-blind readers; markers and dashes tell them apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -42,13 +48,8 @@ LABEL_SHARE = 0.0135
 
 
 def _figure(rows: int, height: float, ratios: Sequence[float] | None = None) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(7.2, height), layout="constrained")
-    axes = figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
-    for ax in axes:
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.grid(axis="x", color="#E4E4E4", linewidth=0.6)
-        ax.tick_params(labelsize=8)
-    return figure, list(axes)
+    figure = Figure(figsize=(7.2, height))
+    return figure, list(figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0])
 
 
 def panels(rows: int, height: float, ratios: Sequence[float] | None = None) -> tuple[Figure, list[Axes]]:
@@ -61,8 +62,8 @@ def outage(samples: Sequence[Sample], events: Sequence[Event], *, title: str) ->
     lanes = _lanes(events)
     figure, (felt, said) = _figure(2, 2.8 + 0.24 * len(lanes), ratios=(2.2, 0.6 + 0.24 * len(lanes)))
     _draw_samples(felt, samples)
-    felt.set_ylabel("answer after (ms, wall)", fontsize=8)
-    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+    felt.set_ylabel("answer after (ms, wall)")
+    figure.suptitle(title, x=0.01, ha="left")
     _draw_states(said, lanes, end=max([s.at for s in samples] + [e.at for e in events]))
     for event in events:
         if event.lane == US:
@@ -110,7 +111,7 @@ def _draw_samples(ax: Axes, samples: Sequence[Sample]) -> None:
         mine = [s for s in samples if s.responder == responder]
         ax.plot(
             [date2num(s.at) for s in mine], [s.total_ms for s in mine], MARKERS[number % 7],
-            color=COLOURS[number % 7], markersize=3, label=responder,
+            color=COLOURS[number % 7], label=responder,
         )  # fmt: skip
     failed = [s for s in samples if s.failure]
     if failed:
@@ -125,7 +126,7 @@ def _draw_samples(ax: Axes, samples: Sequence[Sample]) -> None:
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
     if responders or failed:
-        ax.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, frameon=False, ncols=7)
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, ncols=7)
 
 
 def monitoring(views: Sequence[View], marks: Sequence[Mark], *, title: str) -> Figure:

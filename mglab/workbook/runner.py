@@ -51,6 +51,8 @@ class Options:
     keep: bool = False
     run: str = ""
     author: str = ""
+    edition: str = ""
+    """Empty: the one that an earlier run of this name was of, else the reference."""
     parameters: Mapping[str, str] = field(default_factory=dict)
     knobs: Sequence[str] = ()
     """``NAME=VALUE`` of the local cloud's model."""
@@ -130,12 +132,13 @@ def run(options: Options) -> int:
 
 
 def checked_name(options: Options) -> str:
-    """Give the run's name; refuses a backend or a rate that there is not, and a user without a home."""
+    """Give the run's name; refuses a backend, an edition or a rate that there is not, and a user without a home."""
     if options.backend not in BACKENDS:
         hint = config.nearest(options.backend, BACKENDS, "backend")
         raise UsageError(f"there is no backend {options.backend!r}", hint=hint)
     if not 1 <= options.rate <= 3600:
         raise UsageError(f"the clock cannot run at rate {options.rate:g}", hint="give 1 to 3600; 60 is usual")
+    config.edition(options.edition, {})
     config.state_home(os.environ)
     if options.knobs and options.backend != "local":
         raise UsageError("only a local cloud has knobs", hint="leave --knob away, or use --backend local")
@@ -152,6 +155,7 @@ def _settings(course: Course) -> dict[str, str]:
         "MGLAB_CLOUD": course.cloud_name or config.DEFAULT_CLOUD,
         "MGLAB_OUTPUTS": str(course.options.outputs.absolute()),
         "MGLAB_HEADLESS": "1",
+        "MGLAB_EDITION": course.record["edition"],
         **kernel_settings(course.scratch),
     }
 
@@ -162,8 +166,8 @@ def _rate(options: Options) -> float:
 
 def _new_record(options: Options, name: str, known: Mapping[str, Any]) -> dict[str, Any]:
     """Begin the record; of what earlier runs of this name made, nothing is there any more."""
-    begun = {"author": known.get("author", ""), "notebooks": state.torn_down(known.get("notebooks", {}))}
-    return _record(options, name, begun)
+    lasting = {word: known.get(word, "") for word in ("author", "edition")}
+    return _record(options, name, {**lasting, "notebooks": state.torn_down(known.get("notebooks", {}))})
 
 
 def _record(options: Options, name: str, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,6 +179,7 @@ def _record(options: Options, name: str, known: Mapping[str, Any]) -> dict[str, 
         "backend": options.backend,
         "rate": _rate(options),
         "author": options.author or str(known.get("author", "")),
+        "edition": _edition(options, known),
         "pid": os.getpid(),
         "keep": options.keep,
         "parameters": {**known.get("parameters", {}), **options.parameters},
@@ -183,6 +188,11 @@ def _record(options: Options, name: str, known: Mapping[str, Any]) -> dict[str, 
         "notebooks": dict(known.get("notebooks", {})),
         "pieces": [*known.get("pieces", ()), piece],
     }
+
+
+def _edition(options: Options, known: Mapping[str, Any]) -> str:
+    """Give the run's edition; a run that somebody stepped through as a student stays a student's."""
+    return options.edition or str(known.get("edition") or "reference")
 
 
 # -- the run -----------------------------------------------------------------------------------------------

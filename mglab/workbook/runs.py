@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mglab.config import DEFAULT_CLOUD, nearest, outputs_folder, run_name
+from mglab.config import DEFAULT_CLOUD, EDITIONS, nearest, outputs_folder, run_name
 from mglab.errors import UsageError
 from mglab.workbook import state
 
@@ -53,7 +53,13 @@ def cloud_of(folder: Path, environ: Mapping[str, str] = os.environ) -> str:
     return str(environ.get("MGLAB_CLOUD") or state.read(folder).get("cloud") or DEFAULT_CLOUD)
 
 
+def edition_of(folder: Path) -> str:
+    """Give the run's own edition; the student's when it does not say."""
+    return str(state.read(folder).get("edition") or EDITIONS[0])
+
+
 def settings(folder: Path, backend: str, **more: Any) -> dict[str, str]:
     """Give the variables that make a session, a kernel or a command speak of this run."""
     known = {"MGLAB_RUN": folder.name, "MGLAB_BACKEND": backend, "MGLAB_CLOUD": cloud_of(folder)}
+    known["MGLAB_EDITION"] = edition_of(folder)
     return {**known, "MGLAB_OUTPUTS": str(folder.parent.absolute()), **more}

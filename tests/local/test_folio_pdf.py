@@ -24,9 +24,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from mglab.clock import Clock
 from mglab.errors import LabError
-from mglab.folio import commentary, evidence, handout
+from mglab.folio import answer, commentary, evidence, handout
 from mglab.folio.build import build
 from mglab.folio.exporter import FolioExporter
+from mglab.study.answers import Measured
 
 ACCOUNT = "998393112629"
 LOAD_BALANCER = f"arn:aws:elasticloadbalancing:us-east-1:{ACCOUNT}:loadbalancer/net/MGLB/fea3c292d7c800c3"
@@ -180,6 +181,32 @@ def test_the_map_names_every_step_or_says_that_it_is_missing(run: Notebooks) -> 
     mapped = [step for section in attached["map"] for row in section["steps"] for step in row["steps"]]
     assert tuple(mapped) == handout.STEPS
     assert "84" not in attached["absent"].split(", ") and "84–86" in attached["absent"]
+
+
+@pytest.mark.parametrize("edition", ["reference", "student"])
+def test_a_model_answer_stands_in_the_reference_and_not_in_the_students(run: Notebooks, edition: str) -> None:
+    run.lab.edition = edition
+    said = ["Of 129 requests 9 failed.", "#let x = $y$ <b>@ref</b>"]
+    measured = [Measured("requests that failed", "9 of 129"), Measured(HOSTILE[0], HOSTILE[1])]
+    (run.folder / "commentary").mkdir(parents=True)
+    (run.folder / "commentary" / "prediction-question-2.md").write_text("All of them *fail*.")
+    run.save(
+        "08_terminate_instances",
+        new_markdown_cell("# Terminate\n\n## Question 2. What happens?"),
+        run.ran("b()", lambda: answer.beside(run.lab, "Question 2", measured=measured)),
+        run.ran("a()", lambda: answer.answer(run.lab, "Question 2", said)),
+    )
+    run.record(edition=edition)
+    path = build(run.folder)
+    text = text_of(path)
+    for words in ("9 of 129", "All of them fail.", "MEASURED IN THIS RUN", HOSTILE[0]):
+        assert squeezed(words) in text
+    for words in (answer.GENERATED, *said):
+        assert (squeezed(words) in text) == (edition == "reference")
+    assert (squeezed(answer.YOURS) in text) == (edition == "student")
+    attached = json.loads(pypdf.PdfReader(path).attachments["folio.json"][0])
+    assert (said[0] in json.dumps(attached)) == (edition == "reference")
+    assert attached["warnings"] == []
 
 
 def test_missing_commentary_has_its_visible_place(run: Notebooks) -> None:

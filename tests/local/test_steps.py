@@ -27,6 +27,8 @@ from mglab.ledger import Ledger
 from mglab.session import Lab
 from mglab.steps import balancing, images, instances, monitoring, network, scaling, security, teardown, templates
 from mglab.steps.ensure import tag_specification
+from mglab.study import topology
+from mglab.study.topology import Topology
 from tests.local.account_under_test import (
     THEIRS,
     account,
@@ -237,6 +239,27 @@ def test_42_to_57_a_balancer_and_its_target_group(lab: Lab) -> None:
     what = monitoring.widget(lines, before, lab.clock.now(), title="Target group", region=lab.region)
     png = monitoring.picture(lab, what)
     assert png.startswith(b"\x89PNG") and struct.unpack(">II", png[16:24]) == (what["width"], what["height"])
+
+
+def test_the_topology_is_what_the_account_says_at_every_stage(lab: Lab) -> None:
+    assert topology.read(lab) == Topology()
+    ground = put_up_network(lab, *PORTS)
+    bare = topology.read(lab)
+    assert (bare.vpc, bare.subnets, bare.gateway) == (ground.vpc, tuple(network.subnets(lab)), ground.gateway)
+    assert bare.associated == ("public 1", "public 2") and bare == topology.read_network(lab)
+    steps_25_to_37(lab, ground, images.project2_image(lab))
+    steps_42_to_57(lab, ground)
+    balanced = topology.read(lab)
+    assert [it.zone for it in balanced.nodes] == [it.zone for it in balanced.subnets]
+    zonal = [f"{it.zone}.{balancing.load_balancer(lab).dns_name}" for it in balanced.nodes]
+    assert [[it.public_address] for it in balanced.nodes] == [lab.resolve(name) for name in zonal]
+    steps_58_to_77(lab)
+    whole = topology.read(lab)
+    known = {it.instance_id: it for it in scaling.instances(lab)}
+    assert {it.instance_id for it in whole.machines} == set(known) and len(known) == 2
+    for it in whole.machines:
+        assert (it.private_address, it.lifecycle) == (known[it.instance_id].private_address, "InService")
+        assert it.health in ("initial", "healthy", "unhealthy")
 
 
 def test_58_to_86_a_group_whose_members_alone_are_terminated(lab: Lab) -> None:

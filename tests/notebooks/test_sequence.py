@@ -14,8 +14,12 @@ from typing import Any
 import pypdf
 import pytest
 
+from mglab.folio.answer import ANSWER_MIME, BESIDE_MIME, GENERATED
+from tests.pure.numbers_told import numbers
+
 ROOT = Path(__file__).parents[2]
 RUN_BOUND_S = 560
+MONITORING = ("Step 87", "Step 88", "Monitoring evaluation")
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,13 @@ class Finished:
     def evidence(self) -> dict[str, dict[str, Any]]:
         files = (self.folder / "evidence").glob("*.json")
         return {record["title"]: record for record in (json.loads(file.read_text("utf-8")) for file in files)}
+
+    def shown(self, mime: str) -> list[dict[str, Any]]:
+        """Give what the executed notebooks show in one form, in order."""
+        files = sorted((self.folder / "notebooks").glob("*.ipynb"))
+        notebooks = [json.loads(file.read_text("utf-8")) for file in files]
+        outputs = [output for one in notebooks for cell in one["cells"] for output in cell.get("outputs", [])]
+        return [output["data"][mime] for output in outputs if mime in output.get("data", {})]
 
     def rows(self, title: str) -> list[dict[str, str]]:
         record = self.evidence()[title]
@@ -118,6 +129,23 @@ def test_the_group_grew_under_load_and_shrank_after_it_and_each_activity_names_i
     launch, end = finished.rows("The group's account of it")
     assert launch["description"].startswith("Launching") and "-AlarmHigh-" in launch["cause"]
     assert end["description"].startswith("Terminating") and "-AlarmLow-" in end["cause"]
+
+
+def test_the_model_answers_tell_no_number_that_no_table_of_the_run_shows(finished: Finished) -> None:
+    shown = {number for record in finished.evidence().values() for row in record.get("rows", []) for number in
+             numbers(" ".join(row))}  # fmt: skip
+    told = finished.shown(ANSWER_MIME)
+    measured = {number for one in finished.shown(BESIDE_MIME) for it in one["measured"] for number in
+                numbers(f"{it['what']} {it['value']}")}  # fmt: skip
+    assert [one["about"] for one in told] == ["Question 1", "Question 2", "Question 3", *MONITORING]
+    for one in told:
+        assert one["paragraphs"] and numbers(" ".join(one["paragraphs"])) <= shown | measured, one["about"]
+
+
+def test_the_folio_marks_the_model_answers_as_generated(finished: Finished) -> None:
+    text = "".join(page.extract_text() for page in pypdf.PdfReader(finished.folder / "Project3partA.pdf").pages)
+    assert "".join(text.split()).count("".join(GENERATED.split())) == len(finished.shown(ANSWER_MIME))
+    assert finished.state["edition"] == "reference"
 
 
 def processes_mentioning(word: str) -> list[str]:

@@ -47,6 +47,8 @@ def _nothing_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
          "minimum 9, desired 2, maximum 3 do not fit; they must rise: minimum <= desired <= maximum"),
         ("run -p minimum", "-p minimum is no parameter; give name=value, for example -p desired=2"),
         ("run -p backend=aws", "backend is an option, not a parameter; give --backend aws"),
+        ("run --edition refrence", "there is no edition 'refrence'; did you mean 'reference'?"),
+        ("lab --edition studnt", "there is no edition 'studnt'; did you mean 'student'?"),
         ("run --rate 0", "the clock cannot run at rate 0; give 1 to 3600; 60 is usual"),
         ("run --rate fast", "the clock cannot run at rate fast; give 1 to 3600; 60 is usual"),
         ("run --run a/b", "'a/b' cannot name a run; up to 48 letters, digits, dots, hyphens, underscores"),
@@ -104,12 +106,15 @@ def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_run_hands_its_options_on(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[runner.Options] = []
     monkeypatch.setattr(runner, "run", lambda options: seen.append(options) or 0)
-    words = "run --backend aws --from 02 --to 05 --keep --run x --author Ada -p minimum=1 -p maximum=4"
+    options = "--author Ada --edition student -p minimum=1 -p maximum=4"
+    words = f"run --backend aws --from 02 --to 05 --keep --run x {options}"
     assert cli.main(words.split()) == 0
     told = seen[0]
     assert (told.backend, told.first, told.last, told.keep) == ("aws", "02", "05", True)
-    assert (told.run, told.author) == ("x", "Ada")
+    assert (told.run, told.author, told.edition) == ("x", "Ada", "student")
     assert told.parameters == {"minimum": "1", "maximum": "4"}
+    assert cli.main(["run"]) == 0
+    assert seen[1].edition == ""
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ EVIDENCE = 'evidence(\n    lab,\n    "The VPC",\n    [vpc],\n    step="3",\n)'
         (f"vpc = network.create_vpc(lab)\n{EVIDENCE}", "vpc = network.create_vpc(lab)"),
         (EVIDENCE, ""),
         ('commentary(lab, "Question 1")', ""),
+        ('answer(lab, "Question 1", answers.question_1(found))', ""),
         ("# why\nrecord = evidence(lab)", "# why\nrecord = evidence(lab)"),
         ("a = 1\n\nfigure(lab, f)\nb = 2", "a = 1\n\nb = 2"),
         ("%matplotlib inline\nevidence(lab)", "%matplotlib inline\nevidence(lab)"),
