@@ -6,7 +6,8 @@ CPU time of the instance's whole process tree over that wall time, times its sha
 (``knobs.core_share``), at most 100. The time is measured, not assumed: on a busy host a tick may come late, and a
 point then covers what really passed.
 
-An instance that began to run within the window has no point for it: part of a window would count as idle.
+An instance that began to run within the window, or was rebooted in it, has no point for it: part of a window would
+count as idle, and a boot's real work, which no clock makes faster, as load.
 One that warmed up in it counts for itself alone, so that a boot does not look like load of its group; that of a group
 is the average over the others (aws-facts 2.6).
 """
@@ -28,10 +29,11 @@ Datum = tuple[str, str, dict[str, str], float, str]
 
 @dataclass
 class Processor:
-    """Remembers each running instance's CPU counter at the last point, and when that was (wall seconds)."""
+    """Remembers each running instance's CPU counter at the last point, its boots, and when that was (wall seconds)."""
 
     core_share: float
     burned_ns: dict[str, int] = field(default_factory=dict)
+    boots: dict[str, int] = field(default_factory=dict)
     measured_at: float = 0.0
 
     def points(
@@ -44,13 +46,14 @@ class Processor:
     def percents(self, observed: Observed, instances: Iterable[InstanceView], wall_time: float) -> dict[str, float]:
         """Give the utilization, in the window that ends now, of each instance that ran through it."""
         running = {instance.instance_id for instance in instances if instance.state == "running"}
-        counters = {it.instance_id: it.cpu_ns for it in observed.machines if it.instance_id in running}
+        machines = [it for it in observed.machines if it.instance_id in running]
+        through = [it for it in machines if self.boots.get(it.instance_id) == it.boots]
         before, wall_seconds = self.burned_ns, wall_time - self.measured_at
-        self.burned_ns, self.measured_at = counters, wall_time
+        self.burned_ns = {it.instance_id: it.cpu_ns for it in machines}
+        self.boots, self.measured_at = {it.instance_id: it.boots for it in machines}, wall_time
         return {
-            instance_id: cpu_utilization(before[instance_id], counters[instance_id], wall_seconds, self.core_share)
-            for instance_id in counters
-            if instance_id in before
+            it.instance_id: cpu_utilization(before[it.instance_id], it.cpu_ns, wall_seconds, self.core_share)
+            for it in through
         }
 
 

@@ -59,6 +59,16 @@ def test_an_instances_first_and_partial_window_has_no_point() -> None:
     assert percents(third) == {"a": 100.0, "new": 50.0}
 
 
+def test_the_work_of_a_reboot_is_no_load() -> None:
+    def after(seconds: float, boots: int) -> Observed:
+        return Observed(machines=(MachineReport("a", "on", boots, int(seconds * 1e9), 1),))
+
+    processor = Processor(core_share=1.0)
+    processor.points(after(1.0, boots=1), [instance("a")], BEGAN)
+    assert processor.points(after(5.0, boots=2), [instance("a")], BEGAN + 5) == []
+    assert percents(processor.points(after(6.0, boots=2), [instance("a")], BEGAN + 10)) == {"a": 20.0}
+
+
 @pytest.mark.parametrize("state", ["pending", "stopping", "stopped", "shutting-down", "terminated"])
 def test_only_windows_that_it_ran_through_count(state: str) -> None:
     processor = Processor(core_share=1.0)
