@@ -198,7 +198,10 @@ class View:
 
 def marks(lab: Lab) -> list[Mark]:
     """Give what we did since the load balancer was made, numbered, from the ledger."""
-    return what_we_did.marks(lab.ledger.entries(), beginning(lab), lab.clock.now())
+    entries = lab.ledger.entries()
+    made = max((n for n, it in enumerate(entries) if (it.kind, it.what) == ("made", "load-balancer")), default=0)
+    # by place in the ledger, not by date: an earlier run of this name had a clock of its own, ahead of this one's
+    return what_we_did.marks(entries[made:], beginning(lab), lab.clock.now())
 
 
 def beginning(lab: Lab) -> datetime:

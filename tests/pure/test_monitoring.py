@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas
 import pytest
 
-from mglab.ledger import Entry
+from mglab.clock import Clock
+from mglab.ledger import Entry, Ledger
 from mglab.localcloud.rules.widget import parse
 from mglab.steps import monitoring
 from mglab.study import plots, views
@@ -245,3 +250,14 @@ def test_what_is_asked_is_a_document_that_cloudwatch_takes(lines: list[monitorin
     assert [(it.name, it.dimensions, it.stat) for it in read.lines] == [
         (line.name, line.dimensions, line.statistic) for line in lines
     ]
+
+
+def test_what_an_earlier_run_of_this_name_did_is_not_marked(tmp_path: Path) -> None:
+    """Its cloud's clock ran ahead: its lines are dated among this run's, and stand before them."""
+    clock = Clock(wall=partial(next, itertools.count(START.timestamp())))
+    here = SimpleNamespace(ledger=Ledger(tmp_path / "ledger.jsonl", clock, "local/x"), clock=clock)
+    for key in ("before", "now"):
+        here.ledger.made("49-57", "load-balancer", "MGLB", f"arn:{key}")
+        here.ledger.note("85", "experiment", key=key, phase="begin", did=key)
+        here.ledger.note("85", "experiment", key=key, phase="end", did=key)
+    assert [mark.name for mark in views.marks(here)] == ["now"]  # type: ignore[arg-type]
