@@ -133,7 +133,8 @@ def monitoring(views: Sequence[View], marks: Sequence[Mark], *, title: str) -> F
     """Draw the tabs side by side on one time axis, a panel a subject; what we did is numbered on every panel."""
     columns = [view.panels for view in views]
     rows = max(1, *(len(column) for column in columns))
-    figure = Figure(figsize=(7.2, HEAD_IN + FOOT_IN + PITCH_IN * rows), layout="none")
+    figure = Figure(figsize=(7.2, HEAD_IN + FOOT_IN + PITCH_IN * rows))
+    figure.set_layout_engine("none")  # every axes has its place
     figure.suptitle(title, fontsize=9, x=0.01, y=1 - 0.06 / figure.get_figheight(), ha="left", va="top")
     for place, (view, column) in enumerate(zip(views, columns, strict=True)):
         has_room = len(column) < rows - 1
