@@ -226,20 +226,22 @@ def test_the_longest_stretch_without_an_answer_is_between_two_answers_with_a_fai
 
 @dataclass(frozen=True)
 class Finding:
+    about: str
     statement: str
     because: str
 
 
 FOUND = [
-    Finding("Asked by name, nobody takes turns.", "runs test: z = 0.26, p = 0.794"),
-    Finding("Through one zone's address the responder never changes", "2 of 2 addresses had one responder"),
+    Finding("Order", "Asked by name, nobody takes turns.", "runs test: z = 0.26, p = 0.794; 61 : 59"),
+    Finding("Address", "Through one zone's address the responder never changes", "2 of 2 addresses had one responder"),
+    Finding("Mechanism", "DNS picks the zone.", "all of the above; 17 of 17"),
 ]
 
 
 def test_question_1_adds_no_number_to_the_findings() -> None:
     told = "\n".join(answers.question_1(saved(list[Finding], FOUND), backend="local"))
     assert numbers(told) == {"0.26", "0.794", "2"}
-    assert told.startswith("Asked by name, nobody takes turns (runs test: z = 0.26, p = 0.794). Through one zone's")
+    assert told.startswith("DNS picks the zone.\nAsked by name, nobody takes turns (runs test: z = 0.26, p = 0.794). ")
     assert "AWS documents" in told and "local cloud's own keyed one" in told
     assert "local" not in "\n".join(answers.question_1(FOUND, backend="aws"))
 

@@ -13,29 +13,43 @@ from mglab.study.answers.words import Measured, paragraph, sentence, written
 
 
 class Finding(Protocol):
-    """A statement, and the numbers it rests on."""
+    """A statement, what it is about, and the numbers it rests on, the decisive ones first, set apart by semicolons."""
 
+    @property
+    def about(self) -> str: ...
     @property
     def statement(self) -> str: ...
     @property
     def because(self) -> str: ...
 
 
+MECHANISM = "Mechanism"
+IN_A_PARAGRAPH = 4
+"""So many statements, each with its numbers, are as much as one paragraph bears."""
+
+
 def measured_1(findings: Sequence[Finding]) -> list[Measured]:
-    """List the statements' numbers, to stand beside the prediction."""
-    return [Measured(one.statement, one.because) for one in findings]
+    """List the statements with their decisive numbers, to stand beside the prediction; the rest is in the table."""
+    return [Measured(one.statement, _decisive(one)) for one in findings if one.about != MECHANISM]
 
 
 def question_1(findings: Sequence[Finding], *, backend: str) -> list[str]:
-    """Answer "is there any pattern?" from what the experiment found."""
+    """Answer "is there any pattern?": the mechanism first, then what it was read from."""
     if not findings:
         return ["Whether there is a pattern was not measured in this run."]
-    return written([" ".join(map(_found, findings)), _documented(), _rests_on(backend)])
+    named = [sentence(one.statement) for one in findings if one.about == MECHANISM]
+    others = [_found(one) for one in findings if one.about != MECHANISM]
+    told = [" ".join(others[n : n + IN_A_PARAGRAPH]) for n in range(0, len(others), IN_A_PARAGRAPH)]
+    return written([*named, *told, _documented(), _rests_on(backend)])
 
 
 def _found(finding: Finding) -> str:
-    numbers = f" ({finding.because.rstrip('.')})" if finding.because else ""
+    numbers = f" ({_decisive(finding)})" if finding.because else ""
     return sentence(f"{finding.statement.rstrip('.')}{numbers}")
+
+
+def _decisive(finding: Finding) -> str:
+    return finding.because.split(";")[0].rstrip(".")
 
 
 def _documented() -> str:
