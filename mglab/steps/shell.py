@@ -33,7 +33,7 @@ from mglab.errors import (
     WaitTimedOut,
 )
 from mglab.session import Lab
-from mglab.steps import images, instances
+from mglab.steps import instances
 from mglab.steps.ensure import Record
 from mglab.steps.instances import Instance
 from mglab.steps.security import private_key_file
@@ -41,7 +41,6 @@ from mglab.steps.security import private_key_file
 USER = "ec2-user"
 CONNECT_TIMEOUT_WALL_S = 10.0
 COMMAND_TIMEOUT_WALL_S = 60.0
-AGAIN_TIMEOUT_S = 600.0
 SERVICE, HEALTH_CHECK = "MusicGuruServer.py", "HealthCheck.py"
 STEP = "85"
 _LISTENS = "import socket; s = socket.socket(); s.settimeout(2); exit(s.connect_ex(('127.0.0.1', {port})) != 0)"
@@ -106,23 +105,6 @@ def stop_health_check(lab: Lab, instance_id: str) -> Stopped:
     return _stop(lab, instance_id, "health-check", HEALTH_CHECK, lab.config.health_port)
 
 
-def start_again(lab: Lab, instance_id: str) -> Instance:
-    """Reboot an instance on which something was stopped, and wait until service and health check listen again."""
-    instance = _ours(lab, instance_id)
-    images.reboot(lab, instance, again=True)
-    waits.until(
-        lab,
-        look=lambda: _listening(lab, instance),
-        is_done=lambda state: state == "both listen",
-        what=f"service and health check of {instance_id} after a reboot",
-        timeout_s=AGAIN_TIMEOUT_S,
-        interval_s=instances.LOOK_EVERY_S,
-        advice="look at the server's console log (images.console(lab, instance)): does run.sh start both?",
-    )
-    lab.ledger.note(STEP, "service", key=instance_id, state="started again by a reboot")
-    return instance
-
-
 def _stop(lab: Lab, instance_id: str, what: str, program: str, port: int) -> Stopped:
     instance = _ours(lab, instance_id)
     # the brackets keep the pattern from matching the shell and the sudo whose command lines it stands in
@@ -144,19 +126,6 @@ def _stop(lab: Lab, instance_id: str, what: str, program: str, port: int) -> Sto
     stopped = Stopped(instance_id, program, port, was_running=killed.exit_status == 0)
     lab.ledger.note(STEP, what, key=instance_id, state="stopped", program=program, was_running=stopped.was_running)
     return stopped
-
-
-def _listening(lab: Lab, instance: Instance) -> str:
-    """Say in words which of the two ports are served, as seen on the instance itself."""
-    try:
-        missing = [name for name, port in _ports(lab).items() if not _listens(lab, instance, port)]
-    except (ServiceUnreachable, LoginRefused):
-        return "no SSH"
-    return f"no {' and no '.join(missing)}" if missing else "both listen"
-
-
-def _ports(lab: Lab) -> dict[str, int]:
-    return {"service": lab.config.service_port, "health check": lab.config.health_port}
 
 
 def _listens(lab: Lab, instance: Instance, port: int) -> bool:

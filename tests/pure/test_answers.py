@@ -14,10 +14,10 @@ from pydantic import TypeAdapter
 
 from mglab import display
 from mglab.steps.monitoring import Metric
-from mglab.study import answers, outage, silence
+from mglab.study import answers, hurry, outage, silence
 from mglab.study.bands import Band
 from mglab.study.client import Sample
-from mglab.study.comparison import costs
+from mglab.study.comparison import costs, recoveries
 from mglab.study.disturbance import Disturbance
 from mglab.study.growth import Growth
 from mglab.study.held import Survival
@@ -122,6 +122,14 @@ SILENT = replace(
 )
 
 
+CLOSED = Disturbance(
+    name="closed-health-port", did="the health port closed, then opened", disturbed=(), began=START, ended=at(310),
+    samples=pulse(until_s=300), survivals=(),
+    events=(event(0, "us", "port 5001 closed"), event(70.5, "balancer", "i-…cdef0: unhealthy"),
+            event(250, "us", "port 5001 opened")),
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class World:
     """What might have happened in step 85."""
@@ -130,18 +138,20 @@ class World:
     all: Disturbance = ALL
     drained: Disturbance = DRAINED
     silent: Disturbance = SILENT
+    closed: Disturbance = CLOSED
     backend: str = "local"
 
     def told(self) -> str:
-        kept = [saved(Disturbance, it) for it in (self.one, self.all, self.drained, self.silent)]
-        one, both, drained, silent = kept
-        return "\n".join(answers.question_2([one, both], drained=drained, silent=silent, backend=self.backend))
+        kept = [saved(Disturbance, it) for it in (self.one, self.all, self.drained, self.silent, self.closed)]
+        one, both, drained, silent, closed = kept
+        told = answers.question_2([one, both], drained=drained, silent=silent, closed=closed, backend=self.backend)
+        return "\n".join(told)
 
     def tables(self) -> set[str]:
-        every = (self.one, self.all, self.drained, self.silent)
+        every = (self.one, self.all, self.drained, self.silent, self.closed)
         addresses = {it.address for one in every for it in one.samples}
         return addresses | shown(
-            costs(*every), outage.durations(self.one), outage.durations(self.all), self.one.felt,
+            costs(*every), recoveries(*every), outage.durations(self.one), outage.durations(self.all), self.one.felt,
             silence.phases(self.silent), answers.measured_2(*every),
         )  # fmt: skip
 
@@ -172,6 +182,9 @@ WORLDS = {
     "a zone leaves in any case": (World(all=replace(ALL, events=TERMINATED.events)),
                                   ["With two instances terminated a zone left DNS after 63.7 s"]),
     "losing all costs no more": (World(all=replace(ALL, samples=pulse((1, 61)))), ["did not cost the clients more"]),
+    "the check opens nothing": (World(closed=replace(CLOSED, samples=pulse((80, 200), until_s=300))),
+                                ["and 31 of 150 requests failed"]),
+    "no verdict": (World(closed=replace(CLOSED, events=())), ["no target was seen to become unhealthy"]),
     "good order costs as much": (World(drained=replace(DRAINED, samples=pulse((1, 61)))),
                                  ["it is the open connections it spared", "however orderly the leave"]),
     "good order saves nothing": (World(drained=replace(TERMINATED, did="one target deregistered")),
@@ -284,6 +297,12 @@ def test_question_3_says_where_the_time_went_and_no_number_that_is_in_no_table(w
         assert words in told, told
     assert numbers(told) <= shown(here.bands, here.felt, answers.measured_3(here))
     assert ("has to be measured on AWS" in told) == any(it.kind.startswith("modelled") for it in here.bands)
+
+
+def test_question_3_tells_what_was_tried_to_make_it_faster() -> None:
+    tried = [hurry.Finding("Pre-baked image", "No difference that one could see.")]
+    told = answers.question_3(grown(BOOT, CHECK, ANSWER), tried, backend="local")
+    assert "Tried: pre-baked image. No difference that one could see." in told
 
 
 def test_question_3_measures_its_parts() -> None:

@@ -1,7 +1,8 @@
-"""Question 2, a model answer: what happens when instances are lost, from five experiments.
+"""Question 2, a model answer: what happens when instances are lost, from six experiments.
 
 Instances terminated (one, two, three at a time), one target deregistered in good order, one whose service alone is
-stopped: the same client's pulse and the same watch through all of them, so their costs can be compared.
+stopped, the health port closed to all: the same client's pulse and the same watch through all of them, so their costs
+can be compared.
 """
 
 from __future__ import annotations
@@ -52,14 +53,17 @@ def longest_silence_s(one: Disturbance) -> float | None:
 
 
 def question_2(
-    terminated: Sequence[Disturbance], *, drained: Disturbance, silent: Disturbance, backend: str
+    terminated: Sequence[Disturbance], *, drained: Disturbance, silent: Disturbance, closed: Disturbance, backend: str
 ) -> list[str]:
-    """Answer "what happens?" from the experiments; ``terminated`` in the order of how many instances were lost."""
+    """Answer "what happens?" from the experiments; ``terminated`` in the order of how many instances were lost.
+
+    ``closed`` is step 83's: the health port closed to every target at once.
+    """
     first = terminated[0]
     return written(
         [
             *(_order(first), _observers(first), _dns(first)),
-            *(_more(terminated), _in_good_order(first, drained), _quiet(silent)),
+            *(_more(terminated), _in_good_order(first, drained), _quiet(silent), _fail_open(closed)),
             durations_rest_on(backend),
         ]
     )
@@ -239,3 +243,26 @@ def _whether_it_was_replaced(found: Sequence[silence.Phase]) -> str:
             "is unhealthy only when the balancer's health checks are turned on for the group, which step 69 leaves off"
         )
     return "The group's own word changed on the way"
+
+
+def _fail_open(closed: Disturbance) -> str:
+    """Say what a check that nobody could pass did to the clients."""
+    (cost,) = costs(closed)
+    unhealthy = closed.until("", "balancer", "unhealthy")
+    if unhealthy.seconds is None:
+        return paragraph(f"{closed.did}: no target was seen to become unhealthy")
+    rule = (
+        "AWS documents that a balancer without a healthy target in any zone sends to all of them: a check that "
+        "everybody fails says more about the check than about the service"
+    )
+    if cost.failed:
+        return paragraph(
+            f"{closed.did}: targets were unhealthy after {seconds(unhealthy.seconds)}, and {cost.failed} of "
+            f"{cost.requests} requests failed",
+            "Some of the failures may lie between one target's verdict and the last one's",
+        )
+    return paragraph(
+        f"{closed.did}: targets were unhealthy after {seconds(unhealthy.seconds)}, and none of the {cost.requests} "
+        "requests failed",
+        rule,
+    )

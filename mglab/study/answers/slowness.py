@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from mglab.display import text_of
 from mglab.study.answers.words import Measured, durations_rest_on, listed, paragraph, seconds, written
@@ -21,6 +22,15 @@ class Cause:
     stems: tuple[str, ...]
     why: str
     shorter: str
+
+
+class Attempt(Protocol):
+    """Something that was tried, and what it came to."""
+
+    @property
+    def attempt(self) -> str: ...
+    @property
+    def statement(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -90,14 +100,18 @@ def measured_3(growth: Growth) -> list[Measured]:
     ]
 
 
-def question_3(growth: Growth, *, backend: str) -> list[str]:
-    """Answer "why is it so slow?" from the stages of one growth."""
+def question_3(growth: Growth, tried: Sequence[Attempt] = (), *, backend: str) -> list[str]:
+    """Answer "why is it so slow?" from the stages of one growth, and from what was ``tried`` to make it faster."""
     stages = parts(growth)
     if not stages:
         return ["Why it is slow was not measured: no stage between the request and the first answer was seen."]
     ordered = sorted(stages, key=lambda it: -it.seconds)
     return written(
-        [_whole(ordered), *map(_why, ordered[:2]), _shorter(ordered[0]), _clients(growth), _kinds_told(stages, backend)]
+        [
+            *(_whole(ordered), *map(_why, ordered[:2]), _shorter(ordered[0])),
+            *(paragraph(f"Tried: {one.attempt[0].lower()}{one.attempt[1:]}", one.statement) for one in tried),
+            *(_clients(growth), _kinds_told(stages, backend)),
+        ]
     )
 
 
