@@ -126,7 +126,7 @@ def _draw_samples(ax: Axes, samples: Sequence[Sample]) -> None:
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
     if responders or failed:
-        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, ncols=7)
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, ncols=4, columnspacing=1.2)
 
 
 def monitoring(views: Sequence[View], marks: Sequence[Mark], *, title: str) -> Figure:
