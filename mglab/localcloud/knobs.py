@@ -17,7 +17,7 @@ that seven times as many processes want. With 0.08 of a core
   * an experiment's pulse of 20 requests a second, all on one instance, as 25 %: far from alarming at 50 %;
   * 300 requests a second, on two instances, as 79 %, and what a host so busy lets through, 350, as 56 %;
   * 100 % is reached at about 400 requests a second, for which client, balancer and servers take 0.7 cores together.
-Credits, and bursts above the baseline, are left out.
+What AWS does when CPU credits are used up, and bursts above the baseline, are left out.
 """
 
 from __future__ import annotations

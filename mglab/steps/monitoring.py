@@ -269,7 +269,7 @@ def wait_published(lab: Lab, line: Metric, moment: datetime) -> waits.Wait:
         return "given up" if lab.clock.now() > give_up else "not yet published"
 
     return waits.until(
-        lab, look, lambda it: it != "not yet published", what=f"{line.name} up to {moment:%H:%M}",
+        lab, look, lambda it: it != "not yet published", what=f"{line.name} of the last minute asked for",
         timeout_s=2 * PATIENCE_S, interval_s=15,
     )  # fmt: skip
 

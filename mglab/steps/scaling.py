@@ -348,8 +348,8 @@ def _in_line(lab: Lab, request: dict[str, Any]) -> Group:
         _attach_instead(lab, attached, wanted)
     found = group(lab)
     if changes or attached != wanted:
-        told = {"id": found.arn, "key": name, "changes": sorted(changes), **details(found)}
-        lab.ledger.note(MADE_IN, "auto-scaling-group", **told)
+        told = {it: value["LaunchTemplateId"] if isinstance(value, dict) else value for it, value in changes.items()}
+        lab.ledger.note(MADE_IN, "auto-scaling-group", id=found.arn, key=found.name, changes=told, **details(found))
     return found
 
 

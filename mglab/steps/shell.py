@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -33,7 +32,7 @@ from mglab.errors import (
     WaitTimedOut,
 )
 from mglab.session import Lab
-from mglab.steps import instances
+from mglab.steps import instances, probing
 from mglab.steps.ensure import Record
 from mglab.steps.instances import Instance
 from mglab.steps.security import private_key_file
@@ -43,7 +42,6 @@ CONNECT_TIMEOUT_WALL_S = 10.0
 COMMAND_TIMEOUT_WALL_S = 60.0
 SERVICE, HEALTH_CHECK = "MusicGuruServer.py", "HealthCheck.py"
 STEP = "85"
-_LISTENS = "import socket; s = socket.socket(); s.settimeout(2); exit(s.connect_ex(('127.0.0.1', {port})) != 0)"
 T = TypeVar("T")
 
 
@@ -116,7 +114,7 @@ def _stop(lab: Lab, instance_id: str, what: str, program: str, port: int) -> Sto
         )
     waits.until(
         lab,
-        look=lambda: "listens" if _listens(lab, instance, port) else "silent",
+        look=lambda: "listens" if probing.telnet(lab, instance.public_address, port).is_open else "silent",
         is_done=lambda state: state == "silent",
         what=f"end of {program} on {instance_id}",
         timeout_s=60.0,
@@ -126,10 +124,6 @@ def _stop(lab: Lab, instance_id: str, what: str, program: str, port: int) -> Sto
     stopped = Stopped(instance_id, program, port, was_running=killed.exit_status == 0)
     lab.ledger.note(STEP, what, key=instance_id, state="stopped", program=program, was_running=stopped.was_running)
     return stopped
-
-
-def _listens(lab: Lab, instance: Instance, port: int) -> bool:
-    return run(lab, instance, f"python3 -c {shlex.quote(_LISTENS.format(port=port))}").exit_status == 0
 
 
 def _ours(lab: Lab, instance_id: str) -> Instance:

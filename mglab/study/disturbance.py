@@ -175,12 +175,17 @@ def outcome_of(sample: Sample) -> str:
 
 @contextmanager
 def filed(lab: Lab, step: str, name: str, did: str) -> Iterator[None]:
-    """File an experiment's begin and end in the ledger, so that it can be found again on any axis of time."""
+    """File an experiment's begin and end in the ledger, so that it can be found again on any axis of time.
+
+    One that broke off is not ended: what it may have left is made good before the next (``ready``).
+    """
     lab.ledger.note(step, "experiment", key=name, phase="begin", did=did)
     try:
         yield
-    finally:
-        lab.ledger.note(step, "experiment", key=name, phase="end", did=did)
+    except BaseException:
+        lab.ledger.note(step, "experiment", key=name, phase="broken off", did=did)
+        raise
+    lab.ledger.note(step, "experiment", key=name, phase="end", did=did)
 
 
 def _doors(lab: Lab, zones: Sequence[str], dns_name: str) -> list[tuple[str, str]]:

@@ -23,7 +23,6 @@ from mglab.study.disturbance import Felt, Scene, disturb, felt
 from mglab.study.load import pulse
 from mglab.study.moments import Moment
 from mglab.study.ready import make_ready, staged
-from mglab.study.rhythm import put_back
 from mglab.study.timeline import Event, merge
 from mglab.study.watch import Look, Watch, short
 
@@ -78,12 +77,7 @@ class _Followed:
 
 def grow(lab: Lab, *, again: bool = False) -> Growth:
     """Raise the minimum to three and follow the newcomer to its first answer; done once a run (step 86)."""
-
-    def as_the_lab_is() -> Growth:
-        put_back(lab)
-        return measure(lab, "grow")
-
-    return staged(lab, "grow", Growth, as_the_lab_is, again=again)
+    return staged(lab, "grow", Growth, lambda: measure(lab, "grow"), again=again)
 
 
 def shrink(lab: Lab) -> scaling.Group:
@@ -92,8 +86,7 @@ def shrink(lab: Lab) -> scaling.Group:
 
 
 def measure(lab: Lab, name: str) -> Growth:
-    """Grow from the desired size by one and follow who comes; the larger size stays."""
-    shrink(lab)
+    """Grow from the size that stands by one and follow who comes; the larger size stays."""
     known = {short(member.instance_id) for member in scaling.instances(lab)}
     larger = max(LARGER, len(known) + 1)
     followed = _Followed()

@@ -18,6 +18,7 @@ from mglab.ledger import Entry
 
 EXPERIMENT = "experiment"
 TEARDOWN = "99"
+CHANGED = {"auto-scaling-group": "limits changed", "target-group": "health check changed"}
 ONE_MARK = timedelta(minutes=1)
 
 
@@ -36,7 +37,7 @@ def marks(entries: Sequence[Entry], since: datetime, until: datetime) -> list[Ma
     """Number what was done between the two moments, in order of time."""
     lived = [(datetime.fromisoformat(entry.at), entry) for entry in entries if entry.at]
     told = list(_experiments(lived))
-    loose = [one for one in _steps(lived) if not any(_inside(one.began, whole) for whole in told)]
+    loose = [one for one in _steps(lived) if not _inside(one.began, told)]
     done = sorted((one for one in (*told, *loose) if since < one.began <= until), key=lambda one: one.began)
     return [replace(one, number=number) for number, one in enumerate(done, 1)]
 
@@ -50,17 +51,19 @@ def _experiments(lived: Iterable[tuple[datetime, Entry]]) -> list[Mark]:
         phase, did = entry.details.get("phase"), str(entry.details.get("did", "")) or entry.key
         if phase == "begin":
             told.append(Mark(0, entry.key, did, at, None))
-        elif phase != "end":  # a turning point within it: a load taken off
-            told.append(Mark(0, f"{entry.key}: {phase}", did, at, None))
-        else:
-            open_ = next((n for n, one in enumerate(told) if one.name == entry.key and one.ended is None), None)
-            if open_ is not None:
-                told[open_] = replace(told[open_], ended=at)
+        elif phase in ("end", "broken off"):
+            told = [replace(it, ended=at) if it.ended is None and it.name == entry.key else it for it in told]
+        else:  # a turning point within it: a load taken off
+            told.append(Mark(0, f"{entry.key}: {phase}", did, at, at))
     return told
 
 
-def _inside(at: datetime, whole: Mark) -> bool:
-    return whole.began <= at <= (whole.ended or at)
+def _inside(at: datetime, told: Sequence[Mark]) -> bool:
+    """Say whether an experiment was going on: one that never ended went on until the next began."""
+    return any(
+        one.began <= at <= (one.ended or min((it.began for it in told if it.began > one.began), default=at))
+        for one in told
+    )
 
 
 def _steps(lived: Iterable[tuple[datetime, Entry]]) -> Iterator[Mark]:
@@ -90,10 +93,9 @@ def _said(entry: Entry) -> tuple[str, str] | None:
         return "group created", f"group {entry.key} created"
     if entry.kind == "removed" and entry.what == "instance" and entry.step != TEARDOWN:
         return "instance terminated", f"{entry.id} terminated"
-    if entry.kind == "note" and "changes" in entry.details:
-        changes = entry.details["changes"]
-        words = ", ".join(f"{_spaced(name)} {value}" for name, value in changes.items())
-        return "limits changed", words
+    if entry.kind == "note" and entry.what in CHANGED and "changes" in entry.details:
+        words = ", ".join(f"{_spaced(name)} {value}" for name, value in entry.details["changes"].items())
+        return CHANGED[entry.what], words
     if entry.kind == "note" and entry.what == "security-group-rule":
         rule = " ".join(entry.key.split()[1:])
         did = "removed" if entry.details.get("revoked") else "added"

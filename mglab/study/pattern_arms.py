@@ -19,10 +19,10 @@ from mglab.session import Lab
 from mglab.steps import balancing, network, scaling
 from mglab.study.client import TIMEOUT_S, ask, free_port
 from mglab.study.disturbance import filed
-from mglab.study.kept import once
 from mglab.study.load import many
 from mglab.study.pattern import NAME, Arm, Node, Pattern, Planned, Replica, Setting, is_empty_zone, plans, situation
 from mglab.study.pattern_tests import BASE, LARGER
+from mglab.study.ready import staged
 from mglab.study.watch import Watch, settled
 
 COURSE = ((BASE, False), (BASE, True), (LARGER, False), (1, False))
@@ -48,7 +48,7 @@ class Stretch:
 
 def find_pattern(lab: Lab, requests: int, *, again: bool = False) -> Pattern:
     """Carry out the whole experiment with so many requests an arm; done once a run (Question 1)."""
-    return once(lab, "pattern", Pattern, lambda: _carried_out(lab, requests), again=again)
+    return staged(lab, "pattern", Pattern, lambda: _carried_out(lab, requests), again=again)
 
 
 def schedule(lab: Lab, requests: int) -> list[Stretch]:
@@ -75,8 +75,9 @@ def in_all(stretches: Sequence[Stretch]) -> str:
 def _carried_out(lab: Lab, requests: int) -> Pattern:
     with filed(lab, "Question 1", "pattern", DID):
         arms = _asked(lab, requests)
+        wanted = scaling.group(lab).desired
         Watch(lab).until(
-            lambda seen: settled(seen, lab.config.desired), what="the group is whole again", timeout_s=STANDS_TIMEOUT_S
+            lambda seen: settled(seen, wanted), what="the group is whole again", timeout_s=STANDS_TIMEOUT_S
         )
     scaling.file_members(lab)
     return Pattern(requests, tuple(arms))
@@ -96,13 +97,12 @@ def _asked(lab: Lab, requests: int) -> list[Arm]:
 
 @contextmanager
 def _put_back(lab: Lab) -> Iterator[None]:
-    """Put the group's sizes back to the run's own, and cross-zone to off, however the block ends."""
-    sizes = lab.config
+    """Put the group's sizes back to those it was made with, and cross-zone to off, however the block ends."""
     try:
         yield
     finally:
         try:
-            scaling.set_limits(lab, minimum=sizes.minimum, maximum=sizes.maximum, desired=sizes.desired)
+            scaling.put_limits_back(lab)
         finally:
             if balancing.crosses_zones(lab):
                 balancing.set_cross_zone(lab, on=False)

@@ -27,6 +27,7 @@ from mglab.errors import CheckFailed, WaitTimedOut
 from mglab.session import Lab
 from mglab.steps import balancing, monitoring, scaling
 from mglab.study.client import Sample
+from mglab.study.disturbance import filed
 from mglab.study.load import ANSWERED, Offered, offered, pulse
 from mglab.study.ready import staged
 from mglab.study.timeline import Event, merge, seconds_between
@@ -199,20 +200,18 @@ def surge(lab: Lab, *, requests_per_s: float = REQUESTS_PER_S, again: bool = Fal
 def _surge(lab: Lab, requests_per_s: float) -> Surge:
     host, size = balancing.load_balancer(lab).dns_name, scaling.group(lab).desired
     known = {member.instance_id for member in scaling.instances(lab)}
-    high = _high(lab)
-    with _room_to_grow(lab), pulse(lab, host) as feeling:
+    high, did = _high(lab), f"a load of {requests_per_s:.0f} requests/s begins"
+    with filed(lab, "86", "surge", did), _room_to_grow(lab), pulse(lab, host) as feeling:
         with offered(lab, host, requests_per_s) as load:
             steps = [(lab.clock.now(), requests_per_s)]
-            _note(lab, "begin", f"a load of {requests_per_s:.0f} requests/s begins")
             newcomer = _grown(lab, load, steps, high, known)
         load_off = lab.clock.now()
-        _note(lab, "load-off", "the load is taken off")
+        lab.ledger.note("86", "experiment", key="surge", phase="load-off", did="the load is taken off")
         watch = Watch(lab)
         is_back = _came(lambda: watch.until(
             lambda seen: settled(seen, size), what="the group shrinks", timeout_s=BACK_TIMEOUT_S
         ))  # fmt: skip
         ended = lab.clock.now()
-        _note(lab, "end", "the group is back" if is_back else "the group is not back in time")
     return Surge(
         steps=tuple(steps),
         load_off=load_off,
@@ -224,10 +223,6 @@ def _surge(lab: Lab, requests_per_s: float) -> Surge:
         samples=feeling.samples,
         told=_told(lab, steps[0][0], ended),
     )
-
-
-def _note(lab: Lab, phase: str, did: str) -> None:
-    lab.ledger.note("86", "experiment", key="surge", phase=phase, did=did)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 
 from mglab.session import Lab
 from mglab.steps import balancing, instances, network, scaling, teardown, trials
-from mglab.study import growth, hurry, rhythm
+from mglab.study import growth, hurry, ready, rhythm
 from tests.local.cloud_under_test import lab_on, put_up_service, started
 
 RATE = 120.0
@@ -61,14 +61,13 @@ def test_a_trial_that_fails_puts_everything_back(lab: Lab, monkeypatch: pytest.M
     assert (checks(lab), sizes(lab)) == (CHECKS, SIZES)
 
 
-def test_what_a_kernel_that_died_left_is_put_back_by_the_next_trial(lab: Lab) -> None:
+def test_what_a_kernel_that_died_left_is_put_back_by_the_next_experiment(lab: Lab) -> None:
     dying = rhythm.checked_more_often(lab)
     dying.__enter__()  # and nothing ever leaves it, as after kill -9
     left = trials.launch(lab, trials.recipe(lab, trials.FROM_IMAGE), network.subnets(lab)[0])
+    balancing.set_cross_zone(lab, on=True)
     assert checks(lab) != CHECKS
-    rhythm.put_back(lab)
-    rhythm.put_back(lab)
-    trials.end(lab)
-    assert checks(lab) == CHECKS
+    ready.make_ready(lab)
+    assert checks(lab) == CHECKS and not balancing.crosses_zones(lab)
     ended = instances.instance(lab, left.instance_id)
     assert ended is None or ended.state in ("shutting-down", "terminated")

@@ -62,7 +62,7 @@ RANGES = {
     "checks: Elb.RegistrationInProgress": CHECKED_S,
     "us, terminated by us -> group: Terminating": shares(DEFAULTS.detection_s, autoscaling_reconcile.DETECTION),
     "us, minimum raised to N -> group: Pending": shares(DEFAULTS.decision_s, autoscaling_capacity.DECISION),
-    "boot until the service answers": spread(DEFAULTS.boot_s),
+    "boot": spread(DEFAULTS.boot_s),
 }
 SEEN_AT_ANY_RATE = RANGES.keys() - {"instance: pending", "load balancer: provisioning"}
 """Waits may begin when these are over: the work before them takes wall time."""
@@ -98,8 +98,8 @@ class Finished:
             events = histories.events_of(experiment)
             blind_s = histories.blindness(waits, events)
             found += histories.responses(events, blind_s)
-            told = experiment["result"].get("stages", ()) if "newcomer" in experiment["result"] else ()
-            found += [Stage(one["stage"], one["seconds"], blind_s) for one in told]
+            bands = experiment["result"].get("bands", ()) if "newcomer" in experiment["result"] else ()
+            found += [Stage(one["band"], one["seconds"], one["within_s"]) for one in bands]
         return found
 
     def slack_s(self, stage: Stage) -> float:

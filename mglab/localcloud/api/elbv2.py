@@ -29,7 +29,7 @@ from mglab.localcloud.api import (
     elbv2_targets,
 )
 from mglab.localcloud.api.compute import Compute
-from mglab.localcloud.api.elbv2_state import State, TargetGroup, TargetKey, balancer_of, target_group
+from mglab.localcloud.api.elbv2_state import State, TargetGroup, TargetKey, target_group
 from mglab.localcloud.knobs import DEFAULTS, Knobs
 from mglab.localcloud.rules.health import Transition
 from mglab.localcloud.seam import Node, Observed, Probe
@@ -172,11 +172,6 @@ class Elbv2:
     def target_group_exists(self, arn: str) -> bool:
         """Say whether the target group is there."""
         return arn in self._state.target_groups
-
-    def load_balancer_of(self, arn: str) -> str | None:
-        """Give the ARN of the load balancer that uses a target group."""
-        balancer = balancer_of(self._state, target_group(self._state, arn))
-        return balancer.arn if balancer else None
 
     def register(self, arn: str, instance_id: str, now: float) -> None:
         """Register an instance, pending ones too; one that is registered stays as it is."""

@@ -18,9 +18,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-DNS_TTL_S = 60
-"""aws-facts 1.4"""
-
 
 @dataclass(frozen=True)
 class Member:
