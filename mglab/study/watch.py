@@ -85,8 +85,12 @@ class Watch:
 
 
 def settled(watch: Watch, wanted: int) -> bool:
-    """Say whether just ``wanted`` members are there, all in service and all healthy."""
-    return watch.states("group") == ["InService"] * wanted and watch.states("balancer") == ["healthy"] * wanted
+    """Say whether just ``wanted`` members are there, and group, EC2 and balancer all find them well.
+
+    EC2 is asked too: of one that was just terminated the others have not heard.
+    """
+    well = {"group": "InService", "EC2": "running", "balancer": "healthy"}
+    return all(watch.states(who) == [state] * wanted for who, state in well.items())
 
 
 def snapshot(lab: Lab) -> Seen:
