@@ -87,7 +87,7 @@ def test_multi_part_may_hold_several_of_each_and_a_later_key_replaces_an_earlier
         (b"#cloud-config\nwrite_files: [{path: /x, encoding: rot13}]\n", "Unknown encoding type rot13"),
         (b"#cloud-config\nwrite_files: [{path: /x, permissions: rwx}]\n", "Undecodable permissions 'rwx' of /x"),
         (b"\x1f\x8bnot really", "gzip that cannot be unpacked"),
-        (gzip.compress(b"#!/bin/sh\n")[:-8], "gzip that is cut short"),
+        (gzip.compress(b"#!/bin/sh\n", mtime=0)[:-8], "gzip that is cut short"),
     ],
 )
 def test_what_cannot_be_read_is_said(user_data: bytes, said: str) -> None:
