@@ -11,7 +11,7 @@ a delay that AWS draws anew each time differs between two runs on AWS too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,11 +22,10 @@ from mglab.study.disturbance import Disturbance
 from mglab.study.growth import Growth
 from mglab.study.hurry import Trials
 from mglab.study.provisioning import Provisioned
-from mglab.study.timeline import Event, seconds_between
-from mglab.study.watch import GONE, LOOK_EVERY_S
+from mglab.study.timeline import lanes, seconds_between
+from mglab.study.watch import GONE, LOOK_EVERY_S, OBSERVERS
 
 LOOK_FLOOR_WALL_S = 0.1
-OBSERVERS = ("group", "EC2", "balancer", "checks", "DNS")
 SAME = "yes"
 Kept = Growth | Disturbance | Trials
 
@@ -216,7 +215,7 @@ def walks(experiment: Growth | Disturbance) -> Walks:
     end = max(event.at for event in experiment.events)
     parts = _parts(experiment, began)
     found: dict[tuple[str, str], list[Stay]] = {}
-    for (who, subject), said in _lanes(experiment.events).items():
+    for (who, subject), said in lanes(experiment.events, OBSERVERS).items():
         until = [at for at, _ in said[1:]] + [end]
         found[who, parts.get(subject, subject)] = [
             Stay(state, seconds_between(began, since), seconds_between(began, ended))
@@ -260,24 +259,14 @@ def _arrows(states: Sequence[str]) -> str:
 
 def _sequences(experiment: Growth | Disturbance) -> dict[tuple[str, str], tuple[str, ...]]:
     parts = _parts(experiment, _began(experiment))
-    lanes = _lanes(experiment.events)
     return {
         (who, parts.get(subject, subject)): tuple(state for _, state in said)
-        for (who, subject), said in sorted(lanes.items())
+        for (who, subject), said in sorted(lanes(experiment.events, OBSERVERS).items())
     }
 
 
 def _began(experiment: Growth | Disturbance) -> datetime:
     return experiment.events[0].at if isinstance(experiment, Growth) else experiment.began
-
-
-def _lanes(events: Iterable[Event]) -> dict[tuple[str, str], list[tuple[datetime, str]]]:
-    lanes: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
-    for event in events:
-        if event.lane in OBSERVERS:
-            subject, _, state = event.what.partition(": ")
-            lanes.setdefault((event.lane, subject), []).append((event.at, state))
-    return lanes
 
 
 def _parts(experiment: Growth | Disturbance, began: datetime) -> dict[str, str]:
