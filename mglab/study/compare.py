@@ -247,7 +247,7 @@ def _shared_out(arm: Arm) -> str:
 def walks(experiment: Growth | Disturbance) -> Walks:
     """Give the states that every subject went through, by the part that it plays."""
     began = _began(experiment)
-    end = max(event.at for event in experiment.events)
+    end = max(it.at for seen in (experiment.events, experiment.samples) for it in seen)
     parts = _parts(experiment, began)
     found: dict[tuple[str, str], list[Stay]] = {}
     for (who, subject), said in lanes(experiment.events, OBSERVERS).items():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator, StrMethodFormatter
 
 from mglab.display import status
 from mglab.study import house
@@ -45,7 +45,7 @@ HEAD_IN, FOOT_IN, PITCH_IN, GAP_IN = 0.86, 0.46, 0.74, 0.2
 def outage(samples: Sequence[Sample], events: Sequence[Event], *, title: str) -> Figure:
     """Draw what a client outside felt (above) against what everybody said of each instance, on one axis of time.
 
-    Filled bars are states as our looks saw them; hollow ones are activities, and the alarms' states, as the services'
+    Coloured bars are states as our looks saw them; framed ones are activities, and the alarms' states, as the services'
     own histories date them.
     """
     moments = [sample.at for sample in samples] + [event.at for event in events]
@@ -62,7 +62,7 @@ def outage(samples: Sequence[Sample], events: Sequence[Event], *, title: str) ->
                 ax.axvline(date2num(event.at), color=FAILED, linewidth=0.8, linestyle="--")
     _time_axis(said)
     if any(stay.is_own for row in rows.values() for stay in row):
-        said.set_xlabel(f"{said.get_xlabel()}     hollow bars: dated by the service's own history")
+        said.set_xlabel(f"{said.get_xlabel()}     framed bars: dated by the service's own history")
     return figure
 
 
@@ -146,12 +146,10 @@ def _draw_rows(ax: Axes, rows: Rows, start: float, end: float) -> None:
 
 
 def _draw_own(ax: Axes, row: int, since: float, until: float, word: str, start: float, end: float) -> None:
-    """Draw a hollow bar, its word inside, else after it, else before it: wherever there is room."""
-    is_bad = status(word.rpartition(": ")[2]).mood == "bad"
-    ax.barh(
-        row, until - since, left=since, height=0.62, color="white", edgecolor=FAILED if is_bad else "black",
-        linewidth=0.7, hatch=house.HATCHES["bad"] if is_bad else "",
-    )  # fmt: skip
+    """Draw a framed bar, its word inside, else after it, else before it: wherever there is room."""
+    is_bad = status(word.rpartition(": ")[2]).mood == "bad"  # an alarm in ALARM, an activity that failed
+    fill = house.GRID if is_bad else "white"
+    ax.barh(row, until - since, left=since, height=0.62, color=fill, edgecolor="black", linewidth=0.7)
     whole = end - start
     if house.fits(word, until - since, whole):
         house.word(ax, since, row, word)
@@ -175,6 +173,7 @@ def _draw_samples(ax: Axes, samples: Sequence[Sample]) -> None:
         ax.plot(at, [s.total_ms for s in failed], "x", color=FAILED, markersize=5, label="no answer")
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
+    ax.yaxis.set_minor_formatter(LogFormatter())  # 2 and 5 where there is less than a decade, and no powers of ten
     if responders or failed:
         house.legend(ax, "lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, ncols=4, columnspacing=1.2)
 
