@@ -224,8 +224,9 @@ Options come before the instance:
   mglab ssh MusicGuru             a shell
   mglab ssh --run x i-0abc... 'sudo pkill -f MusicGuruServer.py'"""
 COMPARE_HELP = """\
-Each stretch of time and each sequence of states of the experiments that both have; figures of both runs over each
-other go to outputs/compare-RUN-RUN/. Needs no cloud: it reads what the runs have kept.
+Each stretch of time and each sequence of states of the experiments that both have, and question 1's shares side by
+side; figures of both runs over each other go to outputs/compare-RUN-RUN/. Needs no cloud: it reads what the runs have
+kept, and names every file that cannot be read.
 
   mglab compare rehearsal real    how far the local cloud's model is from AWS, band by band"""
 CLOUD_HELP = """\
@@ -427,10 +428,10 @@ def compare_(options: argparse.Namespace) -> int:
     name = f"compare-{first.name}-{second.name}"
     drawn = comparing.draw(first, second, folders[0].parent / name)
     rows, states = compare.differences(first, second), compare.states(first, second)
-    lacking = compare.lacking(first, second)
+    shares, lacking = compare.shares(first, second), compare.lacking(first, second)
     if options.json:
         return _print_json({"runs": [first.told(), second.told()], "bands": rows, "states": states,
-                            "lacking": lacking, "figures": drawn})  # fmt: skip
+                            "shares": shares, "lacking": lacking, "figures": drawn})  # fmt: skip
     for letter, one in (("A", first), ("B", second)):
         print(f"{letter}: run {one.name}, measured at {one.place}, {one.rate:g} AWS seconds a second")
     _print_table(rows, "the runs have no experiment in common")
@@ -438,6 +439,9 @@ def compare_(options: argparse.Namespace) -> int:
     if states:
         print(f"\n{len(states) - len(others)} of {len(states)} sequences of states are the same in both")
         _print_table(others, "")
+    if shares:
+        print()
+        _print_table(shares, "")
     print("\n".join([*lacking, *map(str, drawn)]))
     return 0
 

@@ -123,10 +123,16 @@ def alarms(lab: Lab) -> Records[Alarm]:
     return Records(_read_alarm(it) for page in pages for it in page["MetricAlarms"])
 
 
-def alarm_history(lab: Lab) -> Records[AlarmChange]:
-    """List every change of state of those alarms, oldest first."""
+def side_of(alarm: str) -> str:
+    """Say which of the policy's two alarms a name is (aws-facts 2.6): ``AlarmHigh`` grows, ``AlarmLow`` shrinks."""
+    return "AlarmHigh" if "-AlarmHigh-" in alarm else "AlarmLow"
+
+
+def alarm_history(lab: Lab, since: datetime | None = None) -> Records[AlarmChange]:
+    """List every change of state of those alarms (those after ``since``), oldest first."""
     reader = lab.cloudwatch.get_paginator("describe_alarm_history")
-    asked = [reader.paginate(AlarmName=it.name, HistoryItemType="StateUpdate") for it in alarms(lab)]
+    limits = {"StartDate": since} if since else {}
+    asked = [reader.paginate(AlarmName=it.name, HistoryItemType="StateUpdate", **limits) for it in alarms(lab)]
     found = (_read_change(it) for pages in asked for page in pages for it in page["AlarmHistoryItems"])
     return Records(sorted(found, key=lambda change: change.at))
 

@@ -1,9 +1,9 @@
 """Two runs side by side: the same experiments, the same bands, and how far the model is from the measurement.
 
 A run's kept experiments and its ledger are all that is needed; no cloud is asked. Waterfalls are compared band by
-band. Of every other experiment the moments are compared, from the act to what the services said, and the sequences
-of states. Ids differ from run to run, so instances and zones are called by their part: what was disturbed, what came
-new, what stayed.
+band. Of a disturbance and of a surge the durations are compared, and of a disturbance the sequences of states; of
+question 1, which has no durations, the shares stand side by side. Ids differ from run to run, so instances and zones
+are called by their part: what was disturbed, what came new, what stayed.
 
 Two numbers agree when they differ by no more than the looks of both runs could have missed. Chance is not in that:
 a delay that AWS draws anew each time differs between two runs on AWS too.
@@ -11,35 +11,39 @@ a delay that AWS draws anew each time differs between two runs on AWS too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from mglab.display import column
-from mglab.study import hurry, outage
+from mglab.study import durations, hurry
 from mglab.study.bands import Band, named, whole_s
-from mglab.study.disturbance import Disturbance
+from mglab.study.disturbance import Disturbance, Seen
 from mglab.study.growth import Growth
 from mglab.study.hurry import Trials
+from mglab.study.pattern import Arm, Pattern
 from mglab.study.provisioning import Provisioned
-from mglab.study.timeline import Event, seconds_between
-from mglab.study.watch import GONE, LOOK_EVERY_S
+from mglab.study.surge import Surge
+from mglab.study.timeline import lanes, seconds_between
+from mglab.study.watch import GONE, LOOK_EVERY_S, OBSERVERS
 
 LOOK_FLOOR_WALL_S = 0.1
-OBSERVERS = ("group", "EC2", "balancer", "checks", "DNS")
 SAME = "yes"
-Kept = Growth | Disturbance | Trials
+Kept = Growth | Disturbance | Trials | Surge | Pattern
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one run has measured: ``experiments`` by name; ``unread`` are those that are there and cannot be read."""
+    """What one run has measured: ``experiments`` by name; ``unread`` are those that are there and cannot be read,
+    ``untimed`` those that can, in which there is nothing to compare."""
 
     name: str
     place: str
     rate: float
     experiments: Mapping[str, Kept]
     unread: Sequence[str] = ()
+    untimed: Sequence[str] = ()
     provisioned: Sequence[Provisioned] = ()
 
     def told(self) -> dict[str, object]:
@@ -80,6 +84,15 @@ class SameStates:
 
 
 @dataclass(frozen=True)
+class Shares:
+    """Who answered how often in one arm of question 1, zone by zone, in both runs."""
+
+    arm: str = field(metadata=column("Question 1: asked"))
+    first: str = field(metadata=column("A: shares (%)"))
+    second: str = field(metadata=column("B: shares (%)"))
+
+
+@dataclass(frozen=True)
 class Stay:
     """A state that lasted, in AWS seconds since the act."""
 
@@ -108,6 +121,15 @@ def other_states(rows: Sequence[SameStates]) -> list[SameStates]:
     return [row for row in rows if row.equal != SAME]
 
 
+def shares(first: Run, second: Run) -> list[Shares]:
+    """Put the shares of question 1's arms side by side; none unless both runs have them."""
+    one, other = first.experiments.get("pattern"), second.experiments.get("pattern")
+    if not isinstance(one, Pattern) or not isinstance(other, Pattern):
+        return []
+    here, there = ({arm.title: _shared_out(arm) for arm in seen.arms} for seen in (one, other))
+    return [Shares(arm, here.get(arm, "not asked"), there.get(arm, "not asked")) for arm in {**here, **there}]
+
+
 def lacking(first: Run, second: Run) -> list[str]:
     """Say which experiments cannot be compared, and why."""
     said = [f"{name} of run {run.name} cannot be read: measure it again" for run in (first, second) for name in
@@ -115,7 +137,8 @@ def lacking(first: Run, second: Run) -> list[str]:
     for one, other in ((first, second), (second, first)):
         missing = sorted(set(one.experiments) - set(other.experiments) - set(other.unread))
         said += [f"{name} is in run {one.name} alone" for name in missing]
-    return said
+    untimed = sorted({*first.untimed, *second.untimed})
+    return said + [f"{name} has no durations: there is nothing to compare" for name in untimed]
 
 
 def shared(first: Run, second: Run) -> list[str]:
@@ -135,7 +158,9 @@ def _compared(name: str, first: Run, second: Run) -> list[Difference]:
     if isinstance(one, Trials) and isinstance(other, Trials):
         return [row for way in hurry.trials.WAYS for row in _ways(name, way, one, other)]
     if isinstance(one, Disturbance) and isinstance(other, Disturbance):
-        return _moments(name, one, other, first, second)
+        return _parts_of(name, durations.of_disturbance(one), durations.of_disturbance(other), first, second)
+    if isinstance(one, Surge) and isinstance(other, Surge):
+        return _parts_of(name, durations.of_surge(one), durations.of_surge(other), first, second)
     return []
 
 
@@ -172,17 +197,14 @@ def _ways(name: str, way: str, one: Trials, other: Trials) -> list[Difference]:
     ]
 
 
-def _moments(name: str, one: Disturbance, other: Disturbance, first: Run, second: Run) -> list[Difference]:
-    """Compare when each thing was first seen after the act; what neither run saw is left out."""
-    rows = []
-    for mine, theirs in zip(outage.durations(one), outage.durations(other), strict=True):
-        here, there = (
-            None if seen.seconds is None else _Length(seen.seconds, run.look_s, "seen")
-            for seen, run in ((mine, first), (theirs, second))
-        )
-        if here or there:
-            rows.append(_row(name, mine.part, here, there))
-    return rows
+def _parts_of(name: str, one: Sequence[Seen], other: Sequence[Seen], first: Run, second: Run) -> list[Difference]:
+    """Compare how long each part took; what neither run saw is left out."""
+    here, there = (
+        {it.part: _Length(it.seconds, run.look_s, "seen") for it in parts if it.seconds is not None}
+        for parts, run in ((one, first), (other, second))
+    )
+    parts = dict.fromkeys(it.part for it in (*one, *other))
+    return [_row(name, it, here.get(it), there.get(it)) for it in parts if it in here or it in there]
 
 
 def _provisioned(one: Sequence[Provisioned], other: Sequence[Provisioned]) -> list[Difference]:
@@ -207,16 +229,28 @@ def _row(name: str, band: str, one: _Length | None, other: _Length | None) -> Di
     )
 
 
+def _shared_out(arm: Arm) -> str:
+    """Write an arm's shares zone by zone, the larger first: ids and addresses differ from run to run."""
+    total = len(arm.responders)
+    if not total:
+        return "nobody answered"
+    within: dict[str, list[str]] = {}
+    for address, answers in Counter(arm.responders).most_common():
+        zone = arm.setting.zones.get(address, "unknown zone")
+        within.setdefault(zone, []).append(f"{100 * answers / total:.0f}")
+    return ", ".join(f"{zone} {' + '.join(found)}" for zone, found in sorted(within.items()))
+
+
 # -- sequences of states ------------------------------------------------------------------------------------
 
 
 def walks(experiment: Growth | Disturbance) -> Walks:
     """Give the states that every subject went through, by the part that it plays."""
     began = _began(experiment)
-    end = max(event.at for event in experiment.events)
+    end = max(it.at for seen in (experiment.events, experiment.samples) for it in seen)
     parts = _parts(experiment, began)
     found: dict[tuple[str, str], list[Stay]] = {}
-    for (who, subject), said in _lanes(experiment.events).items():
+    for (who, subject), said in lanes(experiment.events, OBSERVERS).items():
         until = [at for at, _ in said[1:]] + [end]
         found[who, parts.get(subject, subject)] = [
             Stay(state, seconds_between(began, since), seconds_between(began, ended))
@@ -228,7 +262,7 @@ def walks(experiment: Growth | Disturbance) -> Walks:
 
 def _same_states(name: str, first: Run, second: Run) -> list[SameStates]:
     one, other = first.experiments[name], second.experiments[name]
-    if isinstance(one, Trials) or isinstance(other, Trials):
+    if not isinstance(one, Growth | Disturbance) or not isinstance(other, Growth | Disturbance):
         return []
     here, there = _sequences(one), _sequences(other)
     rows = []
@@ -260,24 +294,14 @@ def _arrows(states: Sequence[str]) -> str:
 
 def _sequences(experiment: Growth | Disturbance) -> dict[tuple[str, str], tuple[str, ...]]:
     parts = _parts(experiment, _began(experiment))
-    lanes = _lanes(experiment.events)
     return {
         (who, parts.get(subject, subject)): tuple(state for _, state in said)
-        for (who, subject), said in sorted(lanes.items())
+        for (who, subject), said in sorted(lanes(experiment.events, OBSERVERS).items())
     }
 
 
 def _began(experiment: Growth | Disturbance) -> datetime:
     return experiment.events[0].at if isinstance(experiment, Growth) else experiment.began
-
-
-def _lanes(events: Iterable[Event]) -> dict[tuple[str, str], list[tuple[datetime, str]]]:
-    lanes: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
-    for event in events:
-        if event.lane in OBSERVERS:
-            subject, _, state = event.what.partition(": ")
-            lanes.setdefault((event.lane, subject), []).append((event.at, state))
-    return lanes
 
 
 def _parts(experiment: Growth | Disturbance, began: datetime) -> dict[str, str]:

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mglab.study import house
+from mglab.study.house import COLOURS, FAILED, INSIDE, MARKERS, NAMES, QUIET
 from mglab.study.pattern import NAME, Arm, Pattern, Replica, address_by_responder, candidates, situation
 from mglab.study.pattern_tests import BASE, LARGER
-from mglab.study.plots import COLOURS, FAILED, MARKERS, QUIET
 from mglab.study.stats import wilson
 from mglab.study.watch import short
 
@@ -21,56 +22,58 @@ FIRST = 60
 """How many requests of each arm the sequence shows: as many as can be told apart in half a page's width."""
 
 
+@house.drawn
 def sequences(seen: Pattern, *, title: str) -> Figure:
     """Draw who answered, request by request, a block an arm: taking turns would be seen at once."""
     rows, pitch = -(-len(seen.arms) // 2) or 1, len(seen.replicas) + 2.6
-    figure = Figure(figsize=(7.2, 0.7 + 0.17 * pitch * rows), layout="constrained")
+    figure = house.empty(0.7 + 0.17 * pitch * rows)
     columns = figure.subplots(1, 2, sharex=True, sharey=True)
     for column, arms in zip(columns, (seen.arms[:rows], seen.arms[rows:]), strict=True):
-        _tidy(column)
-        column.tick_params(left=False)
+        column.tick_params(left=False, labelsize=NAMES)
         for row, arm in enumerate(arms):
             _draw_sequence(column, pitch * row, arm, seen.replicas)
     lanes = [*(_place(replica) for replica in seen.replicas), "no answer"]
     ticks = [(pitch * row + lane + 1, words) for row in range(rows) for lane, words in enumerate(lanes)]
-    columns[0].set_yticks([y for y, _ in ticks], [words for _, words in ticks], fontsize=6)
+    columns[0].set_yticks([y for y, _ in ticks], [words for _, words in ticks], fontsize=INSIDE)
     columns[0].set_ylim(pitch * rows - 0.6, -0.6)
-    figure.supxlabel(f"request, in the order asked (the first {FIRST} of each arm)", fontsize=8)
-    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+    figure.supxlabel(f"request, in the order asked (the first {FIRST} of each arm)")
+    house.heading(figure, title)
     return figure
 
 
+@house.drawn
 def shares(seen: Pattern, *, title: str) -> Figure:
     """Draw each replica's share of the answers, arm by arm, with Wilson's 95 % interval and what equal would be."""
     arms = [arm for arm in seen.arms if arm.responders]
-    figure = Figure(figsize=(7.2, 1.2 + 0.34 * max(1, len(arms))), layout="constrained")
+    figure = house.empty(1.2 + 0.34 * max(1, len(arms)))
     ax = figure.subplots()
-    _tidy(ax)
+    ax.tick_params(labelsize=NAMES)
     for row, arm in enumerate(arms):
         _draw_shares(ax, row, arm, seen.replicas)
     for number, replica in enumerate(seen.replicas):
         ax.plot([], [], MARKERS[number % 7], color=COLOURS[number % 7], markersize=4, label=_who(replica))
     ax.plot([], [], "|", color=QUIET, markersize=9, label="equal shares of those in reach")
-    ax.set_yticks(range(len(arms)), [arm.title for arm in arms], fontsize=7)
+    ax.set_yticks(range(len(arms)), [arm.title for arm in arms])
     ax.set_ylim(len(arms) - 0.4, -0.6)
     ax.set_xlim(-2, 102)
-    ax.set_xlabel("share of the answers (%), with 95 % interval", fontsize=8)
-    figure.legend(fontsize=7, loc="outside lower center", frameon=False, ncols=2)
-    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+    ax.set_xlabel("share of the answers (%), with 95 % interval")
+    figure.legend(loc="outside lower center", ncols=2)
+    house.heading(figure, title)
     return figure
 
 
+@house.drawn
 def heat(seen: Pattern, *, title: str) -> Figure:
     """Draw how many answers came through each address from each replica, a panel a situation."""
     panels = [(name, arms) for name, arms in _situations(seen) if arms]
-    figure = Figure(figsize=(7.2, 2.5), layout="constrained")
+    figure = house.empty(2.5)
     widths = [arms[0].setting.instances for _, arms in panels] or [1]
     axes = figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
     for ax, (name, arms) in zip(axes, panels, strict=False):
         _draw_heat(ax, name, arms)
-        ax.set_ylabel("through the address of zone" if ax is axes[0] else "", fontsize=7)
+        ax.set_ylabel("through the address of zone" if ax is axes[0] else "", fontsize=NAMES)
         ax.tick_params(labelleft=ax is axes[0])
-    figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+    house.heading(figure, title)
     return figure
 
 
@@ -80,12 +83,12 @@ def _draw_sequence(ax: Axes, top: float, arm: Arm, lanes: Sequence[Replica]) -> 
     for lane, replica in enumerate(lanes, 1):
         at = [number for number, sample in shown if sample.responder == replica.private_address]
         if replica in arm.setting.replicas:
-            ax.hlines(top + lane, 0, FIRST + 1, color="#E4E4E4", linewidth=0.6, zorder=1)
+            ax.hlines(top + lane, 0, FIRST + 1, color=house.GRID, linewidth=0.6, zorder=1)
         marker, colour = MARKERS[(lane - 1) % 7], COLOURS[(lane - 1) % 7]
         ax.plot(at, [top + lane] * len(at), marker, color=colour, markersize=2.6)
     failed = [number for number, sample in shown if sample.failure]
     ax.plot(failed, [top + len(lanes) + 1] * len(failed), "x", color=FAILED, markersize=3.5)
-    ax.annotate(arm.title, (0, top), fontsize=7, va="center", annotation_clip=False)
+    ax.annotate(arm.title, (0, top), fontsize=NAMES, va="center", annotation_clip=False)
 
 
 def _draw_shares(ax: Axes, row: int, arm: Arm, everyone: Sequence[Replica]) -> None:
@@ -115,21 +118,16 @@ def _draw_heat(ax: Axes, name: str, arms: Sequence[Arm]) -> None:
     counts = [[behind[address][it.private_address] for it in columns] for address in behind]
     asked = [sum(sample.address == address for arm in arms for sample in arm.samples) for address in behind]
     filled = [[count / max(1, whole) for count in row] for row, whole in zip(counts, asked, strict=True)]
+    ax.grid(False)  # a line through a number would look like another number
     ax.imshow(filled, cmap="Greys", vmin=0, vmax=1.15, aspect="auto")
     for y, row in enumerate(counts):
         for x, count in enumerate(row):
             dark = filled[y][x] > 0.6
-            ax.annotate(str(count), (x, y), ha="center", va="center", fontsize=8, color="white" if dark else "black")
-    ax.set_xticks(range(len(columns)), [f"{it.private_address}\n{it.zone}" for it in columns], fontsize=6)
-    ax.set_yticks(range(len(behind)), [f"{setting.zones[it]}\n{it}" for it in behind], fontsize=6)
-    ax.set_xlabel("answered by, in zone", fontsize=7)
-    ax.set_title(f"{name}\n(answers)", fontsize=7.5, loc="left")
-
-
-def _tidy(ax: Axes) -> None:
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="x", color="#E4E4E4", linewidth=0.6)
-    ax.tick_params(labelsize=7)
+            ax.annotate(str(count), (x, y), ha="center", va="center", color="white" if dark else "black")
+    ax.set_xticks(range(len(columns)), [f"{it.private_address}\n{it.zone}" for it in columns], fontsize=INSIDE)
+    ax.set_yticks(range(len(behind)), [f"{setting.zones[it]}\n{it}" for it in behind], fontsize=INSIDE)
+    ax.set_xlabel("answered by, in zone", fontsize=NAMES)
+    ax.set_title(f"{name}\n(answers)", fontsize=NAMES)
 
 
 def _place(replica: Replica) -> str:

@@ -1,108 +1,162 @@
-"""Every figure of the workbook, in one style: readable in grey, colour never alone, units on every axis.
+"""The figures of time: an outage, the two monitoring tabs, scale under load. Colour is never alone, axes have units.
 
-Functions take records and give a matplotlib ``Figure``; nothing here measures anything. The style is a file,
-``house.mplstyle``, in force for every figure from the moment this module is imported; what a function says about looks
-is only what differs from it.
+Functions take records and give a matplotlib ``Figure``; nothing here measures anything. The style is the house's
+(``house``); what a function says about looks is only what differs from it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from matplotlib import rc_file
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter, MaxNLocator, StrMethodFormatter
 
 from mglab.display import status
+from mglab.study import house
+from mglab.study.accounts import ACTIVITY, ALARM, BEGINS, doing, turn
 from mglab.study.client import Sample
-from mglab.study.timeline import Event
+from mglab.study.disturbance import US
+from mglab.study.house import BESIDE, COLOURS, DASHES, FAILED, INSIDE, MARKERS, NAMES, QUIET, TIGHT
+from mglab.study.timeline import Event, lanes
+from mglab.study.watch import GONE, OBSERVERS, short
 
 if TYPE_CHECKING:
     from mglab.study.marks import Mark
     from mglab.study.surge import Surge, Told
     from mglab.study.views import Panel, View
 
-rc_file(Path(__file__).with_name("house.mplstyle"), use_default_template=False)
-
-# Okabe and Ito's palette: told apart by colour-blind readers; markers and dashes tell them apart in grey.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-DASHES = ("-", "--", "-.", ":")
-FAILED = "#B3261E"
-QUIET = "#8A8A8A"
-US = "us"
-OBSERVERS = ("group", "EC2", "balancer", "DNS")
-GONE = "no longer listed"
+SAYING = tuple(who for who in OBSERVERS if who != "checks")
+"""Whose words have lanes: the checks' reason only explains the balancer's ``initial``."""
 ALL_ZONES = "all zones"
+ROW_IN = 0.2
+"""One lane of an outage."""
 HEAD_IN, FOOT_IN, PITCH_IN, GAP_IN = 0.86, 0.46, 0.74, 0.2
 """The monitoring figure: its head, its foot, a panel with the gap above it, and that gap."""
-LABEL_SHARE = 0.0135
-"""How much of the whole width one letter takes, roughly: a word that would not fit is left out."""
 
 
-def _figure(rows: int, height: float, ratios: Sequence[float] | None = None) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(7.2, height))
-    return figure, list(figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=ratios)[:, 0])
-
-
-def panels(rows: int, height: float, ratios: Sequence[float] | None = None) -> tuple[Figure, list[Axes]]:
-    """Give an empty figure in this style, its rows on one axis, for figures that have a module of their own."""
-    return _figure(rows, height, ratios)
-
-
+@house.drawn
 def outage(samples: Sequence[Sample], events: Sequence[Event], *, title: str) -> Figure:
-    """Draw what a client outside felt (above) against what each service said of each instance (below)."""
-    lanes = _lanes(events)
-    figure, (felt, said) = _figure(2, 2.8 + 0.24 * len(lanes), ratios=(2.2, 0.6 + 0.24 * len(lanes)))
+    """Draw what a client outside felt (above) against what everybody said of each instance, on one axis of time.
+
+    Coloured bars are states as our looks saw them; framed ones are activities, and the alarms' states, as the services'
+    own histories date them.
+    """
+    moments = [sample.at for sample in samples] + [event.at for event in events]
+    start, end = min(moments), max(moments)
+    rows = _rows(events, start, end)
+    figure, (felt, said) = house.panels(2, 2.8 + ROW_IN * len(rows), ratios=(2.2, 0.6 + ROW_IN * len(rows)))
     _draw_samples(felt, samples)
     felt.set_ylabel("answer after (ms, wall)")
-    figure.suptitle(title, x=0.01, ha="left")
-    _draw_states(said, lanes, end=max([s.at for s in samples] + [e.at for e in events]))
+    house.heading(figure, title)
+    _draw_rows(said, rows, date2num(start), date2num(end))
     for event in events:
         if event.lane == US:
             for ax in (felt, said):
                 ax.axvline(date2num(event.at), color=FAILED, linewidth=0.8, linestyle="--")
     _time_axis(said)
+    if any(stay.is_own for row in rows.values() for stay in row):
+        said.set_xlabel(f"{said.get_xlabel()}     framed bars: dated by the service's own history")
     return figure
 
 
-Lanes = Mapping[tuple[str, str], Sequence[tuple[datetime, str]]]
-"""(instance, who says so) -> the states said, each with the moment it was first seen"""
+@dataclass(frozen=True)
+class Stay:
+    """A state, or something under way, for as long as it lasted; ``is_own``: dated by a service's own history."""
+
+    since: datetime
+    until: datetime
+    word: str
+    is_own: bool = False
 
 
-def _lanes(events: Sequence[Event]) -> Lanes:
-    lanes: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
+Rows = Mapping[tuple[str, str], Sequence[Stay]]
+"""(subject, who says so) -> what was said"""
+
+
+def _rows(events: Sequence[Event], start: datetime, end: datetime) -> Rows:
+    """Sort what was said into lanes: a subject's stand together, the first seen first; the alarms come last."""
+    seen = {
+        (subject, who): _stays(said, end)
+        for (who, subject), said in lanes(events, SAYING).items()
+    }  # fmt: skip
+    done = _activities(events, start, end)
+    known = {**seen, **done}
+    first: dict[str, datetime] = {}
+    for (subject, _), said in known.items():
+        first[subject] = min([stay.since for stay in said] + [first.get(subject, end)])
+    order = (*SAYING, ACTIVITY)
+    ordered = sorted(known, key=lambda lane: (first[lane[0]], lane[0], order.index(lane[1])))
+    return {**{lane: known[lane] for lane in ordered}, **_alarms(events, start, end)}
+
+
+def _stays(said: Sequence[tuple[datetime, str]], end: datetime) -> list[Stay]:
+    ends = [at for at, _ in said[1:]] + [end]
+    return [Stay(since, until, word) for (since, word), until in zip(said, ends, strict=True) if word != GONE]
+
+
+def _activities(events: Sequence[Event], start: datetime, end: datetime) -> dict[tuple[str, str], list[Stay]]:
+    """Give what the group did to each instance, from begin to end; what is cut off at a side reaches that side."""
+    begun: dict[tuple[str, str], datetime] = {}
+    rows: dict[tuple[str, str], list[Stay]] = {}
     for event in events:
-        if event.lane in OBSERVERS:
-            instance, _, state = event.what.partition(": ")
-            lanes.setdefault((instance, event.lane), []).append((event.at, state))
-    return dict(sorted(lanes.items(), key=lambda lane: (lane[1][0][0], lane[0])))
+        act = doing(event.what) if event.lane == ACTIVITY else None
+        if act is None:
+            continue
+        subject = short(act.instance_id) if act.instance_id else "group"
+        if act.outcome == BEGINS:
+            begun[subject, act.verb] = event.at
+        else:
+            word = act.verb if act.outcome == "Successful" else f"{act.verb}: {act.outcome}"
+            stay = Stay(begun.pop((subject, act.verb), start), event.at, word, is_own=True)
+            rows.setdefault((subject, ACTIVITY), []).append(stay)
+    for (subject, verb), at in begun.items():
+        rows.setdefault((subject, ACTIVITY), []).append(Stay(at, end, verb, is_own=True))
+    return rows
 
 
-def _draw_states(ax: Axes, lanes: Lanes, *, end: datetime) -> None:
-    """Draw one bar a state: its colour is the state's mood, its word stands in it where it fits."""
-    whole = max((date2num(end) - date2num(said[0][0]) for said in lanes.values()), default=1.0)
-    for row, said in enumerate(lanes.values()):
-        for (since, state), until in zip(said, [at for at, _ in said[1:]] + [end], strict=True):
-            if state != GONE:
-                _draw_bar(ax, row, date2num(since), date2num(until), state, whole)
-    ax.set_yticks(range(len(lanes)), [f"{instance} {who}" for instance, who in lanes], fontsize=7)
-    ax.invert_yaxis()
+def _alarms(events: Sequence[Event], start: datetime, end: datetime) -> dict[tuple[str, str], list[Stay]]:
+    """Give the states of each alarm that changed; the one it came from began before the picture does."""
+    turns = [(event.at, it) for event in events if event.lane == ALARM and (it := turn(event.what))]
+    said: dict[str, list[tuple[datetime, str]]] = {}
+    for at, it in turns:
+        said.setdefault(it.side, [(start, it.old)]).append((at, it.new))
+    return {
+        (side, ALARM): [Stay(stay.since, stay.until, stay.word, is_own=True) for stay in _stays(told, end)]
+        for side, told in sorted(said.items())
+    }  # fmt: skip
 
 
-def _draw_bar(ax: Axes, row: int, since: float, until: float, state: str, whole: float) -> None:
-    mood = status(state)
-    hatch = {"waiting": "////", "bad": "xxxx"}.get(mood.mood, "")
-    ax.barh(row, until - since, left=since, height=0.7, color=mood.colour, alpha=0.35, hatch=hatch, edgecolor="white")
-    if until - since > LABEL_SHARE * whole * len(state):
-        ax.annotate(state, (since, row), xytext=(2, 0), textcoords="offset points", va="center", fontsize=6)
+def _draw_rows(ax: Axes, rows: Rows, start: float, end: float) -> None:
+    for number, said in enumerate(rows.values()):
+        for stay in said:
+            since, until = date2num(stay.since), date2num(stay.until)
+            if stay.is_own:
+                _draw_own(ax, number, since, until, stay.word, start, end)
+            else:
+                house.bar(ax, number, since, until, stay.word, whole=end - start)
+    ax.set_yticks(range(len(rows)), [f"{subject} {who}" for subject, who in rows], fontsize=NAMES)
+    ax.set_ylim(max(1, len(rows)) - 0.4, -0.6)
+
+
+def _draw_own(ax: Axes, row: int, since: float, until: float, word: str, start: float, end: float) -> None:
+    """Draw a framed bar, its word inside, else after it, else before it: wherever there is room."""
+    is_bad = status(word.rpartition(": ")[2]).mood == "bad"  # an alarm in ALARM, an activity that failed
+    fill = house.GRID if is_bad else "white"
+    ax.barh(row, until - since, left=since, height=0.62, color=fill, edgecolor="black", linewidth=0.7)
+    whole = end - start
+    if house.fits(word, until - since, whole):
+        house.word(ax, since, row, word)
+    elif house.fits(word, end - until, whole):
+        house.word(ax, until, row, word)
+    else:
+        house.word(ax, since, row, word, before=True)
 
 
 def _draw_samples(ax: Axes, samples: Sequence[Sample]) -> None:
@@ -115,27 +169,23 @@ def _draw_samples(ax: Axes, samples: Sequence[Sample]) -> None:
         )  # fmt: skip
     failed = [s for s in samples if s.failure]
     if failed:
-        ax.plot(
-            [date2num(s.at) for s in failed],
-            [s.total_ms for s in failed],
-            "x",
-            color=FAILED,
-            markersize=5,
-            label="no answer",
-        )
+        at = [date2num(s.at) for s in failed]
+        ax.plot(at, [s.total_ms for s in failed], "x", color=FAILED, markersize=5, label="no answer")
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))
+    ax.yaxis.set_minor_formatter(LogFormatter())  # 2 and 5 where there is less than a decade, and no powers of ten
     if responders or failed:
-        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, ncols=4, columnspacing=1.2)
+        house.legend(ax, "lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, ncols=4, columnspacing=1.2)
 
 
+@house.drawn
 def monitoring(views: Sequence[View], marks: Sequence[Mark], *, title: str) -> Figure:
     """Draw the tabs side by side on one time axis, a panel a subject; what we did is numbered on every panel."""
     columns = [view.panels for view in views]
     rows = max(1, *(len(column) for column in columns))
-    figure = Figure(figsize=(7.2, HEAD_IN + FOOT_IN + PITCH_IN * rows))
+    figure = house.empty(HEAD_IN + FOOT_IN + PITCH_IN * rows)
     figure.set_layout_engine("none")  # every axes has its place
-    figure.suptitle(title, fontsize=9, x=0.01, y=1 - 0.06 / figure.get_figheight(), ha="left", va="top")
+    figure.suptitle(title, x=0.01, y=1 - 0.06 / figure.get_figheight(), ha="left", va="top")
     for place, (view, column) in enumerate(zip(views, columns, strict=True)):
         has_room = len(column) < rows - 1
         pitch = min(2.0, (rows - 2) / len(column)) * PITCH_IN if has_room and column else PITCH_IN
@@ -153,19 +203,19 @@ def monitoring(views: Sequence[View], marks: Sequence[Mark], *, title: str) -> F
             _draw_key(_placed(figure, place, below, HEAD_IN + PITCH_IN * rows), marks)
     _same_span(figure, columns, marks)
     for words in (part for ax in figure.axes for part in (ax.xaxis.label, ax.xaxis.get_offset_text())):
-        words.set_fontsize(6.5)
+        words.set_fontsize(BESIDE)
     return figure
 
 
 def _placed(figure: Figure, column: int, top_in: float, bottom_in: float) -> Axes:
     """Add axes in one of two columns, between two distances from the figure's top, in inches."""
-    height, left = figure.get_figheight(), 0.42 + 3.6 * column
-    return figure.add_axes((left / 7.2, 1 - bottom_in / height, 3.1 / 7.2, (bottom_in - top_in) / height))
+    wide, height, left = house.WIDTH, figure.get_figheight(), 0.42 + 3.6 * column
+    return figure.add_axes((left / wide, 1 - bottom_in / height, 3.1 / wide, (bottom_in - top_in) / height))
 
 
 def _draw_strip(ax: Axes, marks: Sequence[Mark], name: str) -> None:
     """Head a column: its name, and each mark's number above its line, higher where two would meet."""
-    ax.set_title(name, fontsize=8.5, loc="left", fontweight="bold", y=0.8)
+    ax.set_title(name, fontweight="bold", y=0.8)
     ax.axis("off")
     ax.set_ylim(0, 4)
     whole = max((date2num(marks[-1].began) - date2num(marks[0].began)) if marks else 0, 1e-9)
@@ -175,16 +225,15 @@ def _draw_strip(ax: Axes, marks: Sequence[Mark], name: str) -> None:
         level = next((n for n, end in enumerate(levels) if at - end > 0.05 * whole), len(levels)) % 3
         levels[level:] = [at, *levels[level + 1 :]]
         ax.annotate(
-            str(mark.number), (at, level + 0.3), ha="center", va="center", fontsize=6, annotation_clip=False,
+            str(mark.number), (at, level + 0.3), ha="center", va="center", fontsize=INSIDE, annotation_clip=False,
             bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": QUIET, "linewidth": 0.6},
         )  # fmt: skip
 
 
 def _draw_panel(ax: Axes, panel: Panel, marks: Sequence[Mark]) -> None:
     """Draw one subject: lines told apart by colour, dash and marker, gaps left open, its statistic and unit said."""
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="y", color="#E4E4E4", linewidth=0.6)
-    ax.tick_params(labelsize=6.5)
+    ax.grid(axis="y")
+    ax.tick_params(labelsize=BESIDE)
     for number, (label, points) in enumerate(panel.series.items()):
         at, values = _with_gaps(points)
         if label == ALL_ZONES and len(panel.series) > 1:  # its zones' lines would hide it
@@ -199,19 +248,18 @@ def _draw_panel(ax: Axes, panel: Panel, marks: Sequence[Mark]) -> None:
             ax.axvspan(date2num(mark.began), date2num(mark.ended), color="#F1F1F1", zorder=0, linewidth=0)
         ax.axvline(date2num(mark.began), color=QUIET, linewidth=0.7, linestyle=":")
     said = " · ".join(part for part in (panel.title, panel.statistic, panel.unit) if part)
-    ax.set_title(said, fontsize=7, loc="left", pad=2)
+    ax.set_title(said, fontsize=NAMES, pad=2)
     highest = max((value for points in panel.series.values() for _, value in points), default=0) or 1
     several = len(panel.series) > 1
     ax.set_ylim(0, highest * (1.6 if several else 1.1))  # a legend has room above the lines
     ax.yaxis.set_major_locator(MaxNLocator(2 if several else 3, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1e3:g}k" if value >= 1e3 else f"{value:g}"))
     if several:
-        ax.legend(
-            fontsize=5.5, loc="upper left", frameon=False, ncols=3, handlelength=1.8, borderaxespad=0.1,
-            columnspacing=1,
+        house.legend(
+            ax, "upper left", fontsize=TIGHT, ncols=3, handlelength=1.8, borderaxespad=0.1, columnspacing=1
         )  # fmt: skip
     if not panel.series:
-        ax.annotate("no data points", (0.5, 0.5), xycoords="axes fraction", ha="center", fontsize=7, color=QUIET)
+        house.no_data(ax)
 
 
 def _with_gaps(points: Sequence[tuple[datetime, float]]) -> tuple[list[float], list[float]]:
@@ -235,7 +283,7 @@ def _draw_key(ax: Axes, marks: Sequence[Mark]) -> None:
     lines = [line for mark in marks for line in _key_lines(mark)]
     ax.annotate(
         "\n".join(lines), (0, 1), xycoords="axes fraction", xytext=(0, -8), textcoords="offset points", va="top",
-        fontsize=6.5, linespacing=1.35, annotation_clip=False,
+        fontsize=BESIDE, linespacing=1.35, annotation_clip=False,
     )  # fmt: skip
 
 
@@ -256,26 +304,26 @@ def _time_axis(ax: Axes) -> None:
     locator = AutoDateLocator(minticks=3, maxticks=8)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    ax.xaxis.get_offset_text().set_fontsize(8)
-    ax.set_xlabel("lab time (UTC)", fontsize=8)
+    ax.set_xlabel("lab time (UTC)")
 
 
+@house.drawn
 def surge(seen: Surge, *, title: str) -> Figure:
     """Draw load, average CPU with both thresholds, alarm states and the group's sizes on one axis of time."""
-    figure, axes = _figure(4, 6.2, ratios=(1.0, 1.5, 0.6, 1.0))
+    figure, axes = house.panels(4, 6.2, ratios=(1.0, 1.5, 0.6, 1.0))
     load, cpu, alarms, sizes = axes
     _draw_steps(load, seen.told.new_flows, MINUTE, fill=True)
-    load.set_ylabel("new flows\na minute", fontsize=8)
+    load.set_ylabel("new flows\na minute")
     _draw_average(cpu, seen.told)
     _draw_alarms(alarms, seen)
-    _draw_steps(sizes, seen.told.desired, MINUTE, colour="#BBD6EA", width=5, label="desired")
+    _draw_steps(sizes, seen.told.desired, MINUTE, colour=house.TINTS[COLOURS[0]], width=5, label="desired")
     _draw_steps(sizes, seen.told.in_service, MINUTE, label="in service")
-    sizes.set_ylabel("instances", fontsize=8)
+    sizes.set_ylabel("instances")
     sizes.set_ylim(0, max((n for _, n in (*seen.told.desired, *seen.told.in_service)), default=1) + 0.6)
     sizes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(sizes, "lower right")
+    house.legend(sizes, "lower right", ncols=3)
     _mark(axes, _surge_marks(seen))
-    load.set_title(title, fontsize=9, loc="left", pad=22)
+    load.set_title(title, pad=22)
     _time_axis(sizes)
     return figure
 
@@ -315,18 +363,10 @@ def _draw_average(ax: Axes, told: Told) -> None:
     _draw_steps(ax, told.cpu, BASIC, label="average CPU")
     for colour, dashes, alarm in zip(COLOURS[1:], DASHES[1:], told.alarms, strict=False):
         label = f"{alarm.side} {alarm.threshold:g} %"
-        ax.axhline(alarm.threshold, color=colour, linestyle=dashes, linewidth=1, label=label)
+        ax.axhline(alarm.threshold, color=colour, linestyle=dashes, label=label)
     ax.set_ylim(0, 105)
-    ax.set_ylabel("group's CPU (%)", fontsize=8)
-    _legend(ax, "upper right")
-
-
-def _legend(ax: Axes, where: Literal["upper right", "lower right"]) -> None:
-    """Name the lines, or say that there is none."""
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize=7, loc=where, frameon=False, ncols=3)
-    else:
-        ax.annotate("no data points", (0.5, 0.5), xycoords="axes fraction", ha="center", fontsize=8, color=QUIET)
+    ax.set_ylabel("group's CPU (%)")
+    house.legend(ax, "upper right", ncols=3)
 
 
 def _draw_alarms(ax: Axes, seen: Surge) -> None:
@@ -339,7 +379,7 @@ def _draw_alarms(ax: Axes, seen: Surge) -> None:
         for (since, state), until in zip(said, [at for at, _ in said[1:]] + [last], strict=True):
             if until > first:
                 whole = date2num(last) - date2num(first)
-                _draw_bar(ax, row, date2num(max(since, first)), date2num(until), state, whole)
+                house.bar(ax, row, date2num(max(since, first)), date2num(until), state, whole=whole)
     ax.set_yticks(range(len(seen.told.alarms)), [f"{alarm.side} alarm" for alarm in seen.told.alarms])
     ax.invert_yaxis()
 
@@ -359,5 +399,5 @@ def _mark(axes: Sequence[Axes], marks: Sequence[tuple[datetime, str]]) -> None:
             ax.axvline(date2num(at), color=FAILED, linewidth=0.8, linestyle="--")
         axes[0].annotate(
             words, (date2num(at), 1), xycoords=("data", "axes fraction"), xytext=(0, 2 + 9 * (number % 2)),
-            textcoords="offset points", fontsize=7, color=FAILED,
+            textcoords="offset points", fontsize=NAMES, color=FAILED,
         )  # fmt: skip

@@ -13,36 +13,36 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from mglab.display import status
+from mglab.study import house
 from mglab.study.bands import MEASURED, Band, slack, whole_s
-from mglab.study.compare import Stay, Walks
-from mglab.study.plots import FAILED, LABEL_SHARE, panels
+from mglab.study.compare import Walks
+from mglab.study.house import BESIDE, FAILED, INSIDE, NAMES, TIGHT
 
 Series = Mapping[str, Sequence[Band]]
 """What a waterfall shows -> its bands."""
-FILLS = ("#0072B2", "#E69F00", "#005F47", "#CC79A7")
-TINTS = ("#BBD6EA", "#FBE6BF", "#B9D8CF", "#EBD3E1")
-"""Neighbours differ in lightness too, for readers in grey."""
+FILLS, TINTS = tuple(house.TINTS), tuple(house.TINTS.values())
 ROW, BAR = 0.36, 0.8
 LEAST_SHOWN_MS = 100.0
 
 
+@house.drawn
 def waterfall(bands: Sequence[Band], *, title: str) -> Figure:
     """Draw where the time of one launch went, from the request to the first answer."""
     return waterfalls({title: {"": bands}})
 
 
+@house.drawn
 def waterfalls(charts: Mapping[str, Series], *, title: str = "") -> Figure:
     """Draw waterfalls below each other on one clock, each of one series or of several over each other."""
     heights = [_height(series) for series in charts.values()] or [1.0]
-    figure, axes = panels(len(heights), 1.1 + sum(heights), ratios=heights)
+    figure, axes = house.panels(len(heights), 1.1 + sum(heights), ratios=heights)
     longest = max((whole_s(bands) for series in charts.values() for bands in series.values()), default=0.0) or 1.0
     for ax, (name, series) in zip(axes, charts.items(), strict=False):
         _draw(ax, series, longest)
-        ax.set_title(name, fontsize=9, loc="left")
-    axes[-1].set_xlabel("AWS seconds since the request", fontsize=8)
+        ax.set_title(name)
+    axes[-1].set_xlabel("AWS seconds since the request")
     if title:
-        figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+        house.heading(figure, title)
     _legend(figure)
     return figure
 
@@ -60,7 +60,6 @@ def _names(series: Series) -> list[str]:
 def _draw(ax: Axes, series: Series, longest: float) -> None:
     names = _names(series)
     height = BAR / max(1, len(series))
-    ax.set_axisbelow(True)
     for number, (label, bands) in enumerate(series.items()):
         last_idle, slack_s = slack(bands)
         for band in bands:
@@ -69,13 +68,13 @@ def _draw(ax: Axes, series: Series, longest: float) -> None:
             _draw_band(
                 ax, band, row, height, number=number, letter=_letter(label, series), longest=longest, slack_s=spare_s
             )  # fmt: skip
-    ax.set_yticks(range(len(names)), [_row_name(name, series) for name in names], fontsize=7)
+    ax.set_yticks(range(len(names)), [_row_name(name, series) for name in names], fontsize=NAMES)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlim(0, longest * 1.3)
     if len(series) > 1:
         shown = [Patch(facecolor=FILLS[n % 4], label=f"{_letter(name, series)}: {name}") for n, name in
                  enumerate(series)]  # fmt: skip
-        ax.legend(handles=shown, fontsize=7, loc="upper right", frameon=False)
+        house.legend(ax, "upper right", handles=shown)
 
 
 def _row_name(name: str, series: Series) -> str:
@@ -101,7 +100,7 @@ def _draw_band(
     words = ", ".join(word for word in (f"{band.seconds:.0f} s", _wall(band), _spare(slack_s)) if word)
     ax.annotate(
         f"{letter}  {words}".strip(), (band.ends_s + band.within_s, row), xytext=(4, 0), textcoords="offset points",
-        va="center", fontsize=6.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+        va="center", fontsize=BESIDE, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
     )  # fmt: skip
 
 
@@ -132,33 +131,28 @@ def _legend(figure: Figure) -> None:
         Patch(facecolor=TINTS[0], edgecolor=FILLS[0], hatch="////", label="modelled"),
         Patch(facecolor=FILLS[0], edgecolor=FILLS[0], alpha=0.4, label="pale: nobody waited for it"),
     ]
-    figure.legend(handles=shown, fontsize=7, loc="outside lower left", frameon=False, ncols=3)
+    figure.legend(handles=shown, loc="outside lower left", ncols=3)
 
 
+@house.drawn
 def timelines(first: Walks, second: Walks, names: Sequence[str], *, title: str) -> Figure:
     """Draw what was said in one experiment of two runs: for each subject the first run's bar above the second's."""
     lanes = list(dict.fromkeys([*first, *second]))
-    figure, (ax,) = panels(1, 1.4 + 0.34 * max(2, len(lanes)))
+    figure, (ax,) = house.panels(1, 1.4 + 0.34 * max(2, len(lanes)))
     stays = [stay for walks in (first, second) for lane in walks.values() for stay in lane]
     whole = max((stay.ends_s for stay in stays), default=1.0) - min((stay.starts_s for stay in stays), default=0.0)
     for row, lane in enumerate(lanes):
         for offset, walks, letter in ((-0.2, first, "A"), (0.2, second, "B")):
             for stay in walks.get(lane, ()):
-                _draw_stay(ax, stay, row + offset, whole)
+                house.bar(
+                    ax, row + offset, stay.starts_s, stay.ends_s, stay.state, whole=whole, height=0.36, size=TIGHT
+                )  # fmt: skip
             if lane in walks:
-                ax.annotate(letter, (1.005, row + offset), xycoords=("axes fraction", "data"), va="center", fontsize=6)
-    ax.set_yticks(range(len(lanes)), [f"{subject}, {who}" for who, subject in lanes], fontsize=7)
+                where = (1.005, row + offset)
+                ax.annotate(letter, where, xycoords=("axes fraction", "data"), va="center", fontsize=INSIDE)
+    ax.set_yticks(range(len(lanes)), [f"{subject}, {who}" for who, subject in lanes], fontsize=NAMES)
     ax.set_ylim(max(1, len(lanes)) - 0.4, -0.6)
     ax.axvline(0, color=FAILED, linewidth=0.8, linestyle="--")
-    ax.set_xlabel(f"AWS seconds since the act   (A: {names[0]}, B: {names[1]})", fontsize=8)
-    ax.set_title(title, fontsize=9, loc="left")
+    ax.set_xlabel(f"AWS seconds since the act   (A: {names[0]}, B: {names[1]})")
+    ax.set_title(title)
     return figure
-
-
-def _draw_stay(ax: Axes, stay: Stay, row: float, whole: float) -> None:
-    mood, long = status(stay.state), stay.ends_s - stay.starts_s
-    hatch = {"waiting": "////", "bad": "xxxx"}.get(mood.mood, "")
-    ax.barh(row, long, left=stay.starts_s, height=0.36, color=mood.colour, alpha=0.35, hatch=hatch, edgecolor="white")
-    word = stay.state.removeprefix("Elb.")
-    if long > LABEL_SHARE * whole * len(word):
-        ax.annotate(word, (stay.starts_s, row), xytext=(2, 0), textcoords="offset points", va="center", fontsize=5.5)

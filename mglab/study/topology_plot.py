@@ -21,16 +21,18 @@ from matplotlib.patches import FancyBboxPatch
 
 from mglab.display import NOTHING, status
 from mglab.steps.network import Subnet
-from mglab.study.plots import COLOURS, QUIET
+from mglab.study import house
+from mglab.study.house import BESIDE, COLOURS, QUIET, WIDTH
 from mglab.study.topology import Machine, Node, Topology, forwarding, sizes
 
-WIDTH = 7.2
 MARGIN, PAD, GAP = 0.08, 0.07, 0.11
 GUTTER = 0.26
 """Left of a zone's cards, for the rail."""
-SMALL, NORMAL = 6.5, 7.5
+SMALL, NORMAL, TITLE = BESIDE, 7.5, house.SHEET["figure.titlesize"]
+"""Points. A name is a size larger than what is said of it; at 8 two zones would not fit beside each other."""
 LEADING = 1.32
 ROUNDING = 1.05
+LINE = 0.9
 DASHED = (0, (2, 2))
 INK, SOFT, PAPER, TINT = "#1c2226", "#55606a", "#ffffff", "#eef3f6"
 
@@ -55,14 +57,14 @@ class Frame:
     bottom: float
 
 
+@house.drawn
 def topology(there: Topology, *, title: str) -> Figure:
     """Draw what is there; the figure is as high as it needs to be."""
-    figure = Figure(figsize=(WIDTH, 1.0))
+    figure = house.empty(1.0)
     figure.set_layout_engine("none")
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set_axis_off()
-    ax.grid(False)
-    bottom = _write(ax, MARGIN, MARGIN, WIDTH - 2 * MARGIN, [Words(title, 9)]) + GAP
+    bottom = _write(ax, MARGIN, MARGIN, WIDTH - 2 * MARGIN, [Words(title, TITLE)]) + GAP
     bottom = _key(ax, there, _world(ax, there, bottom)) + MARGIN
     figure.set_size_inches(WIDTH, bottom)
     ax.set_xlim(0, WIDTH)
@@ -181,7 +183,7 @@ def _lead_in(
                 _arrow(ax, (left + GUTTER / 2, source), (left + GUTTER / 2, node.top))
         return
     middles = [left + wide / 2 for left in lefts]
-    ax.plot([middles[0], middles[-1]], [source, source], color=INK, linewidth=0.9, solid_capstyle="projecting")
+    ax.plot([middles[0], middles[-1]], [source, source], color=INK, linewidth=LINE, solid_capstyle="projecting")
     for middle in middles:
         _arrow(ax, (middle, source), (middle, top))
 
@@ -240,9 +242,9 @@ def _machines(ax: Axes, machines: Sequence[Machine], x: float, top: float, wide:
 def _rail(ax: Axes, x: float, node: float, healthy: float, other: float) -> None:
     """Draw the rail: solid down to the last healthy target, dashed from there to the last other one."""
     if healthy > node:
-        ax.plot([x, x], [node, healthy], color=INK, linewidth=0.9, solid_capstyle="butt")
+        ax.plot([x, x], [node, healthy], color=INK, linewidth=LINE, solid_capstyle="butt")
     if other > healthy:
-        ax.plot([x, x], [healthy, other], color=QUIET, linewidth=0.9, linestyle=DASHED)
+        ax.plot([x, x], [healthy, other], color=QUIET, linewidth=LINE, linestyle=DASHED)
 
 
 def _machine_lines(machine: Machine) -> list[Words]:
@@ -286,7 +288,7 @@ def _frame(ax: Axes, frame: Frame, *, edge: str, width: float = 0.8, dashes: obj
 
 def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
     ax.annotate(
-        "", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0},
+        "", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": LINE, "shrinkA": 0, "shrinkB": 0},
         zorder=3,
     )  # fmt: skip
 
@@ -295,7 +297,7 @@ def _branch(ax: Axes, rail: float, card: float, y: float, *, healthy: bool) -> N
     if healthy:
         _arrow(ax, (rail, y), (card, y))
     else:
-        ax.plot([rail, card], [y, y], color=QUIET, linewidth=0.9, linestyle=DASHED)
+        ax.plot([rail, card], [y, y], color=QUIET, linewidth=LINE, linestyle=DASHED)
 
 
 def _write(ax: Axes, left: float, top: float, wide: float, lines: Sequence[Words], *, centred: bool = False) -> float:

@@ -17,6 +17,8 @@ from mglab.steps import balancing, scaling
 from mglab.study.timeline import Event
 
 LOOK_EVERY_S = 3.0
+OBSERVERS = ("group", "EC2", "balancer", "checks", "DNS")
+"""Everyone who is asked; ``checks`` is the balancer's reason for calling a target ``initial``."""
 GONE = "no longer listed"
 IN_DNS = "in DNS"
 LET_GO = ("unhealthy", "draining", "unused", GONE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,18 +18,24 @@ from mglab.config import Config, servers_folder
 from mglab.errors import UsageError
 from mglab.ledger import Entry
 from mglab.steps import trials, userdata
+from mglab.steps.monitoring import AlarmChange
 from mglab.steps.network import Subnet
 from mglab.steps.scaling import Activity
 from mglab.steps.templates import LaunchTemplate
-from mglab.study import bands, compare, hurry, moments, provisioning, speed_plots
+from mglab.study import bands, compare, hurry, moments, outage, provisioning, speed_plots
 from mglab.study.bands import Band
 from mglab.study.client import Sample
 from mglab.study.disturbance import Disturbance
 from mglab.study.growth import Growth
+from mglab.study.health_port import ClosedHealthPort
 from mglab.study.hurry import Trial, Trials
 from mglab.study.moments import Moment
+from mglab.study.pattern import Arm, Node, Pattern, Replica, Setting
+from mglab.study.replies import Replies
+from mglab.study.surge import Surge, Told, TrackingAlarm
 from mglab.study.timeline import Event
 from mglab.study.watch import Look
+from mglab.workbook import comparing
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 WHO, ADDRESS = "i-…f1111", "192.168.0.57"
@@ -397,6 +404,122 @@ def test_compare_speaks_json(outputs: Path, capsys: pytest.CaptureFixture[str]) 
     told = json.loads(capsys.readouterr().out)
     assert told["lacking"] == ["grow of run real cannot be read: measure it again", "terminate-1 is in run real alone"]
     assert {row["experiment"] for row in told["bands"]} == {"faster-image"} and told["figures"] == []
+
+
+# -- every experiment is of a kind that is known -------------------------------------------------------------
+
+
+NODES = (Node("us-east-1a", "127.65.0.3"), Node("us-east-1b", "127.65.0.4"))
+THREE = Setting(False, NODES, tuple(
+    Replica("MG", f"i-{n}", zone, f"192.168.{n}.5") for n, zone in enumerate(("us-east-1a", "us-east-1a", "us-east-1b"))
+))  # fmt: skip
+
+
+def arm(*answers: int, through: str = "the name") -> Arm:
+    """Ask three instances, each of which answers so often."""
+    samples = [asked(0, responder=f"192.168.{n}.5") for n, count in enumerate(answers) for _ in range(count)]
+    return Arm(through, 1, False, THREE, tuple(samples))
+
+
+def told_events(*said: tuple[float, str, str]) -> tuple[Event, ...]:
+    return tuple(Event(at(seconds), who, what) for seconds, who, what in said)
+
+
+def other(name: str, ended_s: float, *said: tuple[float, str, str], disturbed: str = "") -> Disturbance:
+    lost = (disturbed,) if disturbed else ()
+    return Disturbance(name, name, lost, at(0), at(ended_s), (asked(1, responder=ADDRESS),), told_events(*said), ())
+
+
+LOST = "i-…aaaaa"
+DEREGISTERED = other(
+    "deregister", 420, (0, "us", f"{LOST}: deregistered by us"), (3, "balancer", f"{LOST}: draining"),
+    (304, "balancer", f"{LOST}: no longer listed"), disturbed="i-0aaaaa",
+)  # fmt: skip
+SILENT = other(
+    "stop-service", 400, (-9, "balancer", f"{LOST}: healthy"), (0, "us", f"{LOST}: MusicGuru stopped"),
+    (150, "us", f"{LOST}: health check stopped"), (210, "balancer", f"{LOST}: unhealthy"),
+    (300, "us", f"{LOST}: rebooted"), disturbed="i-0aaaaa",
+)  # fmt: skip
+CLOSED = other(
+    "closed-health-port", 310, (0, "us", "port 5001 closed"), (70, "balancer", f"{LOST}: unhealthy"),
+    (120, "us", "port 5001 opened"),
+)  # fmt: skip
+HIGH, LOW = "TargetTracking-MGAS-AlarmHigh-1", "TargetTracking-MGAS-AlarmLow-2"
+LOADED = Surge(
+    steps=((at(0), 400.0),), load_off=at(600), ended=at(2000), newcomer=WHO, answered_at=at(590), is_back=True,
+    minutes=(), samples=(),
+    told=Told((), (), (), (), (
+        TrackingAlarm("high", HIGH, 50.0, (AlarmChange(at(400), HIGH, "OK", "ALARM", ""),), "ALARM"),
+        TrackingAlarm("low", LOW, 35.0, (AlarmChange(at(1700), LOW, "OK", "ALARM", ""),), "ALARM"),
+    ), ()),
+)  # fmt: skip
+
+
+def timed(**experiments: Any) -> dict[str, float | None]:
+    return {row.band: row.first_s for row in compare.differences(run("a", **experiments), run("b", **experiments))}
+
+
+def test_each_experiment_has_durations_of_its_own() -> None:
+    assert timed(deregister=DEREGISTERED) == {"the target drains": 3.0, "it has drained": 304.0}
+    assert timed(stop_service=SILENT) == {
+        "MusicGuru stopped, until what came next": 150.0,
+        "health check stopped, until what came next": 150.0,
+        "rebooted, until what came next": 100.0,
+        "health check stopped to the verdict unhealthy": 60.0,
+    }
+    assert timed(closed_health_port=CLOSED) == {
+        "port closed to the first target unhealthy": 70.0, "port opened to every target healthy": 190.0,
+    }  # fmt: skip
+    assert timed(surge=LOADED) == {
+        "load on to the high alarm": 400.0, "high alarm to the newcomer's first answer": 190.0,
+        "load off to the low alarm": 1100.0, "low alarm to the group at its old size": 300.0,
+    }  # fmt: skip
+
+
+def test_a_surge_that_came_to_nothing_is_not_in_both() -> None:
+    borne = replace(LOADED, answered_at=None, is_back=False)
+    rows = {row.band: row for row in compare.differences(run("a", surge=LOADED), run("b", surge=borne))}
+    assert rows["high alarm to the newcomer's first answer"].agrees == "not in both"
+    assert rows["load on to the high alarm"].agrees == "yes"
+
+
+def test_question_1_is_compared_by_its_shares() -> None:
+    first = run("a", pattern=Pattern(100, (arm(30, 20, 50), arm(through="us-east-1b"))))
+    second = run("b", pattern=Pattern(100, (arm(20, 40, 40),)))
+    told = {row.arm: (row.first, row.second) for row in compare.shares(first, second)}
+    assert told["3 instances, through the name"] == (
+        "us-east-1a 30 + 20, us-east-1b 50", "us-east-1a 40 + 20, us-east-1b 40",
+    )  # fmt: skip
+    assert told["3 instances, through us-east-1b"] == ("nobody answered", "not asked")
+    assert compare.shares(first, run("c")) == [] and compare.differences(first, second) == []
+
+
+def test_every_file_is_compared_or_named(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("rehearsal", "real"):
+        folder = outputs / name / "experiments"
+        keep(folder / "closed-health-port.json", ClosedHealthPort, ClosedHealthPort((), CLOSED))
+        keep(folder / "surge.json", Surge, LOADED)
+        keep(folder / "pattern.json", Pattern, Pattern(100, (arm(30, 20, 50),)))
+        keep(folder / "two-responders.json", Replies, Replies("", ()))
+        (folder / "deregister.json").write_text("{}")
+    (outputs / "real" / "experiments" / "notes.json").write_text("[]")
+    assert cli.main(["compare", "rehearsal", "real", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {"closed-health-port", "surge"} <= {row["experiment"] for row in told["bands"]} and told["shares"]
+    assert told["lacking"] == [
+        "deregister of run rehearsal cannot be read: measure it again",
+        "deregister of run real cannot be read: measure it again",
+        "notes of run real cannot be read: measure it again",
+        "terminate-1 is in run real alone",
+        "two-responders has no durations: there is nothing to compare",
+    ]
+
+
+def test_every_experiment_that_is_kept_has_its_kind() -> None:
+    code = "".join(path.read_text("utf-8") for path in Path(compare.__file__).parent.glob("*.py"))
+    names = set(re.findall(r'(?:once|staged)\(lab, f?"([a-z0-9{}-]+)"', code))
+    terminated = {f"terminate-{count}" for count in outage.IN_WORDS}
+    assert "terminate-{count}" in names and names - {"terminate-{count}"} | terminated == set(comparing.KINDS)
 
 
 def test_compare_names_the_nearest_run(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:

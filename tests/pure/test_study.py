@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
+import matplotlib
 import pytest
+from matplotlib.figure import Figure
 
 from mglab.clock import Clock
 from mglab.ledger import Ledger
-from mglab.study import comparison, kept, load, outage, plots, silence
+from mglab.steps import monitoring, scaling
+from mglab.steps.monitoring import AlarmChange
+from mglab.steps.scaling import Activity
+from mglab.study import accounts, comparison, house, kept, load, outage, plots, silence
 from mglab.study.client import Sample, failure_of, responder_of
 from mglab.study.disturbance import Disturbance
 from mglab.study.held import Survival
@@ -185,3 +191,91 @@ def test_every_figure_draws_from_little_and_from_nothing() -> None:
         plots.outage([replace(sample(A), failure="refused", responder=None)], OUTAGE.events, title="t"),
     ):
         figure.canvas.draw()
+
+
+# -- one clock ----------------------------------------------------------------------------------------------
+
+
+LAUNCH, TERMINATE = f"Launching a new EC2 instance: i-0000000000{CAME[-5:]}", f"Terminating EC2 instance: {DIED}"
+ACCOUNTS = (
+    event(31, "activity", f"{TERMINATE}: begins"),
+    event(33, "activity", f"{LAUNCH}: begins"),
+    event(49, "activity", f"{LAUNCH}: Successful"),
+    event(90, "alarm", "AlarmHigh: Alarm updated from OK to ALARM"),
+)
+
+
+def lanes_of(figure: Figure) -> dict[str, list[str]]:
+    """Give every lane's name, and the words that stand in its row."""
+    figure.canvas.draw()
+    said = figure.axes[1]
+    names = [label.get_text() for label in said.get_yticklabels()]
+    return {name: [it.get_text() for it in said.texts if it.xy[1] == row] for row, name in enumerate(names)}
+
+
+def test_the_services_own_histories_stand_on_the_clock_of_the_looks() -> None:
+    lanes = lanes_of(plots.outage(OUTAGE.samples, [*OUTAGE.events, *ACCOUNTS], title="t"))
+    assert lanes["i-…cdef0 activity"] == ["terminate"] and lanes[f"{CAME} activity"] == ["launch"]
+    assert lanes["AlarmHigh alarm"] == ["OK", "ALARM"]
+    assert list(lanes).index(f"{CAME} activity") == list(lanes).index(f"{CAME} group") + 2  # the balancer's between
+
+
+def test_without_their_histories_there_is_no_lane_for_them() -> None:
+    assert not [name for name in lanes_of(plots.outage(OUTAGE.samples, OUTAGE.events, title="t")) if "activity" in name]
+
+
+def test_an_activity_that_failed_or_was_cut_off_is_drawn_too() -> None:
+    failed = event(60, "activity", f"{LAUNCH}: Failed")
+    ended = event(40, "activity", f"{TERMINATE}: Successful")  # begun before all that was watched
+    nameless = event(70, "activity", "Launching a new EC2 instance.  Status Reason: no: room: Failed")
+    lanes = lanes_of(plots.outage(OUTAGE.samples, [*OUTAGE.events, ended, failed, nameless], title="t"))
+    assert lanes[f"{CAME} activity"] == ["launch: Failed"] and lanes["group activity"] == ["launch: Failed"]
+    assert lanes["i-…cdef0 activity"] == ["terminate"]
+
+
+CHANGES = [
+    AlarmChange(START + timedelta(seconds=5), "TargetTracking-MGAS-AlarmLow-1", "OK", "ALARM", ""),
+    AlarmChange(START + timedelta(seconds=9), "TargetTracking-MGAS-AlarmHigh-2", "INSUFFICIENT_DATA", "OK", ""),
+]
+
+
+def test_what_is_told_of_the_histories_can_be_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = Activity(START, START + timedelta(seconds=8), 8.0, "Successful", TERMINATE, "At ...", 100, "a")
+    old = replace(done, started=START - timedelta(seconds=9), ended=None)
+    asked: list[datetime | None] = []
+
+    def alarm_history(_: Any, since: datetime | None = None) -> list[AlarmChange]:
+        asked.append(since)
+        return CHANGES
+
+    monkeypatch.setattr(monitoring, "alarm_history", alarm_history)
+    monkeypatch.setattr(scaling, "activities", lambda _: [old, done])
+    told = accounts.since(cast(Any, None), START)
+    assert [event.lane for event in told] == ["activity", "alarm", "activity", "alarm"] and asked == [START]
+    assert accounts.doing(told[0].what) == accounts.Doing("terminate", DIED, "begins")
+    assert accounts.doing(told[2].what) == accounts.Doing("terminate", DIED, "Successful")
+    assert accounts.turn(told[1].what) == accounts.Turn("AlarmLow", "OK", "ALARM")
+    assert accounts.turn(told[3].what) == accounts.Turn("AlarmHigh", "INSUFFICIENT_DATA", "OK")
+
+
+# -- one style ----------------------------------------------------------------------------------------------
+
+
+def test_a_students_own_figure_keeps_its_own_looks() -> None:
+    before = dict(matplotlib.rcParams)
+    figure = plots.outage(OUTAGE.samples, OUTAGE.events, title="t")
+    figure.savefig(io.BytesIO(), format="svg")
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_the_sheet_is_in_force_when_a_figure_is_painted() -> None:
+    with matplotlib.rc_context({"grid.color": "red", "svg.fonttype": "none"}):
+        svg = io.BytesIO()
+        plots.outage(OUTAGE.samples, OUTAGE.events, title="t").savefig(svg, format="svg")
+    words = svg.getvalue().decode()
+    assert house.GRID.lower() in words and "#ff0000" not in words and "<text" not in words
+
+
+def test_the_palette_is_the_sheets() -> None:
+    assert len({*house.COLOURS}) == len(house.MARKERS) == 7
+    assert set(house.TINTS) - set(house.COLOURS) == {"#005F47"}  # a darker green: a filled bar needs more contrast
