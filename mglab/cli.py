@@ -201,7 +201,7 @@ Each notebook gets a kernel of its own; executed copies lie in outputs/<run>/not
 run has a cloud of its own, started at --rate and taken down at the end. Whatever happens - a failing cell, Ctrl-C,
 kill -9 - what was made is torn down, unless --keep.
 
-  mglab run                          the whole sequence on a local cloud, about an hour of AWS time in minutes
+  mglab run                          the whole sequence on a local cloud, over two hours of AWS time in minutes
   mglab run --to 06 --keep --run x   build everything and leave it there; `mglab run --run x --from 07 --keep` goes on
   mglab run -p target_cpu_percent=40 a parameter that the notebooks declare
   mglab run --edition student        without the model answers that a reference run adds
