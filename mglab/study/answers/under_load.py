@@ -6,6 +6,7 @@ have come.
 
 from __future__ import annotations
 
+from mglab.display import text_of
 from mglab.study.answers.words import Measured, differ, durations_rest_on, paragraph, seconds, written
 from mglab.study.surge import Feeling, Surge
 from mglab.study.timeline import seconds_between
@@ -98,4 +99,5 @@ def _felt(seen: Surge) -> str:
 
 
 def _told(felt: Feeling) -> str:
-    return f"{felt.failed} of {felt.requests} requests unanswered"
+    median = f" (median of the others {text_of(felt.median_ms)} ms of the wall)" if felt.median_ms is not None else ""
+    return f"{felt.failed} of {felt.requests} requests unanswered{median}"
