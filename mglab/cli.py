@@ -34,6 +34,9 @@ EXIT_CODES = """\
 exit codes: 0 done   1 failed   2 wrong name or option, nothing was started   3 something is left that may cost money
             4 no cloud answers   130 interrupted (and torn down, unless --keep)"""
 
+SIDE_BY_SIDE, ALONE = ("notebooks", "local", "pure", "conformance", "browser"), ("rates",)
+"""Folders of tests: those whose files may run side by side, the longest first, and those that time what they run."""
+MOST_WORKERS = 8
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -201,7 +204,7 @@ Each notebook gets a kernel of its own; executed copies lie in outputs/<run>/not
 run has a cloud of its own, started at --rate and taken down at the end. Whatever happens - a failing cell, Ctrl-C,
 kill -9 - what was made is torn down, unless --keep.
 
-  mglab run                          the whole sequence on a local cloud, about an hour of AWS time in minutes
+  mglab run                          the whole sequence on a local cloud, over two hours of AWS time in minutes
   mglab run --to 06 --keep --run x   build everything and leave it there; `mglab run --run x --from 07 --keep` goes on
   mglab run -p target_cpu_percent=40 a parameter that the notebooks declare
   mglab run --edition student        without the model answers that a reference run adds
@@ -275,11 +278,20 @@ def lab_(options: argparse.Namespace) -> int:
 
 def test_(options: argparse.Namespace) -> int:
     """Run pytest on the project's tests, or on what the rest of the command line names."""
-    places = ["pure", "local", "notebooks", *(("conformance", "browser", "rates") if options.all else ())]
     folder = config.project_folder()
     given = any((folder / word.split("::")[0]).exists() for word in options.rest if not word.startswith("-"))
-    paths = [] if given else [f"tests/{place}" for place in places if (folder / "tests" / place).is_dir()]
-    return subprocess.call([sys.executable, "-m", "pytest", *paths, *options.rest], cwd=folder)
+    if given:
+        return _pytest(folder, (), options.rest)
+    side_by_side = SIDE_BY_SIDE if options.all else SIDE_BY_SIDE[:3]
+    workers = min((os.cpu_count() or 1) + 1, MOST_WORKERS)
+    code = _pytest(folder, side_by_side, ["-n", str(workers), "--dist", "loadfile", *options.rest])
+    return code or (_pytest(folder, ALONE, options.rest) if options.all else 0)
+
+
+def _pytest(folder: Path, places: Sequence[str], rest: Sequence[str]) -> int:
+    """Run pytest on these folders of tests, as far as they are there, or on what ``rest`` names."""
+    paths = [f"tests/{place}" for place in places if (folder / "tests" / place).is_dir()]
+    return subprocess.call([sys.executable, "-m", "pytest", *paths, *rest], cwd=folder)
 
 
 def status(options: argparse.Namespace) -> int:

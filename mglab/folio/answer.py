@@ -2,8 +2,9 @@
 
 A *reference* run shows, before each commentary, a model answer: sentences that were generated from this run's own
 measurements, and labelled so that nobody takes them for the student's. In a *student's* run the same cell holds no
-answer at all, in no form: it says that the answer is the student's to write. What was measured beside what was
-predicted is shown in both: it is measurement alone.
+answer at all, in no form: it says that the answer is the student's to write. Tables that say what the measurements
+mean (*insight*) are shown and filed in the reference run only. What was measured beside what was predicted is shown
+in both: it is measurement alone.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mglab.folio.commentary import Commentary, prediction
+from mglab.folio.evidence import Evidence, Lab, evidence
 
 ANSWER_MIME = "application/vnd.mglab.answer+json"
 BESIDE_MIME = "application/vnd.mglab.beside+json"
 GENERATED = "Model answer, generated from this run's measurements"
+INSIGHT = "what the measurements mean, as the reference edition reads them"
 YOURS = "The answer is yours to write, in the commentary below: this edition states measurements only."
 
 
@@ -29,6 +32,10 @@ class Run(Protocol):
     def folder(self) -> Path: ...
     @property
     def edition(self) -> str: ...
+
+
+class EditedLab(Run, Lab, Protocol):
+    """A lab that files evidence, and knows its edition."""
 
 
 @dataclass(frozen=True)
@@ -107,3 +114,13 @@ def answer(lab: Run, about: str, paragraphs: Sequence[str]) -> Answer:
 def beside(lab: Run, question: str, *, measured: Sequence[Measurement]) -> Beside:
     """Show what was predicted before a question's experiment beside what it measured."""
     return Beside(prediction(lab, question), tuple(measured))
+
+
+def insight(lab: EditedLab, title: str, rows: Any, *, step: str | int, call: str) -> Evidence | None:
+    """Show and file a table that says what measurements mean, in the reference edition; in the student's, nothing.
+
+    The arguments are those of ``evidence``.
+    """
+    if lab.edition != "reference":
+        return None
+    return evidence(lab, title, rows, step=step, call=call, note=INSIGHT)

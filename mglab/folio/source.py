@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 
-ON_SHOW = frozenset({"evidence", "transcript", "figure", "commentary", "prediction", "answer", "beside"})
+ON_SHOW = frozenset({"evidence", "transcript", "figure", "commentary", "prediction", "answer", "beside", "insight"})
 
 
 def shown(source: str) -> str:

@@ -47,7 +47,7 @@ BACK_TIMEOUT_S = 3600.0
 PUBLISHED_TIMEOUT_S = 900.0
 BEFORE = timedelta(minutes=12)
 """How much quiet is shown before the load: two windows of five minutes."""
-SIDES = {"-AlarmHigh-": "high", "-AlarmLow-": "low"}
+SIDES = {"AlarmHigh": "high", "AlarmLow": "low"}
 
 Points = tuple[tuple[datetime, float], ...]
 
@@ -286,7 +286,7 @@ def _press(lab: Lab, load: Offered, steps: list[tuple[datetime, float]], thresho
 
 
 def _high(lab: Lab) -> monitoring.Alarm:
-    found = [alarm for alarm in monitoring.alarms(lab) if "-AlarmHigh-" in alarm.name]
+    found = [alarm for alarm in monitoring.alarms(lab) if SIDES[monitoring.side_of(alarm.name)] == "high"]
     if not found:
         words = f"group {lab.config.group_name} has no target tracking policy, so nothing would scale"
         raise CheckFailed(words, hint=f"run step 73 of notebook {scaling.NOTEBOOK} first")
@@ -325,11 +325,12 @@ def _told(lab: Lab, began: datetime, ended: datetime) -> Told:
 def _alarms(lab: Lab) -> tuple[TrackingAlarm, ...]:
     history = monitoring.alarm_history(lab)
     return tuple(
-        TrackingAlarm(side, it.name, it.threshold, tuple(one for one in history if one.alarm == it.name), it.state)
+        TrackingAlarm(
+            SIDES[monitoring.side_of(it.name)], it.name, it.threshold,
+            tuple(one for one in history if one.alarm == it.name), it.state,
+        )
         for it in monitoring.alarms(lab)
-        for word, side in SIDES.items()
-        if word in it.name
-    )
+    )  # fmt: skip
 
 
 def _cpu(lab: Lab, since: datetime) -> Points:

@@ -108,6 +108,15 @@ class Summary:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """One metric, the view it stands in, and the events at which it moved."""
+
+    metric: str = field(metadata=column("Metric"))
+    view: str = field(metadata=column("View"))
+    in_this_run: str = field(metadata=column("In this run"))
+
+
+@dataclass(frozen=True)
 class Contrast:
     """One metric, the view it stands in, and what it can and cannot see."""
 
@@ -116,7 +125,6 @@ class Contrast:
     emitted_by: str = field(metadata=column("Emitted by"))
     sees: str = field(metadata=column("Sees"))
     is_blind_to: str = field(metadata=column("Is blind to"))
-    in_this_run: str = field(metadata=column("In this run"))
 
 
 @dataclass(frozen=True)
@@ -242,13 +250,18 @@ def cloudwatch_picture(lab: Lab, view: View, over: Span, marks: Sequence[Mark]) 
     )  # fmt: skip
 
 
-def contrast(marks: Sequence[Mark], *views: View) -> list[Contrast]:
-    """Set the views' metrics side by side: who emits each, what it sees, and at which events it moved."""
-    return [
-        Contrast(metric, view.name, *SEES[metric], _in_words(view, metric, marks))
-        for view in views
-        for metric in dict.fromkeys(metric_of(line.label) for line in view.lines)
-    ]
+def moved(marks: Sequence[Mark], *views: View) -> list[Moved]:
+    """Say of each of the views' metrics at which events it moved."""
+    return [Moved(metric, view.name, _in_words(view, metric, marks)) for view, metric in _metrics(views)]
+
+
+def contrast(*views: View) -> list[Contrast]:
+    """Set the views' metrics side by side: who emits each, what it sees and what it cannot see."""
+    return [Contrast(metric, view.name, *SEES[metric]) for view, metric in _metrics(views)]
+
+
+def _metrics(views: Sequence[View]) -> list[tuple[View, str]]:
+    return [(view, metric) for view in views for metric in dict.fromkeys(metric_of(line.label) for line in view.lines)]
 
 
 # -- what a metric saw ----------------------------------------------------------------------------------------

@@ -11,7 +11,16 @@ from mglab.display import column
 from mglab.folio import handout
 from mglab.session import Lab
 
-COMMENTED = ("Question 1", "Question 2", "Question 3", "Step 86", "Step 87", "Step 88", "Monitoring evaluation")
+COMMENTED = (
+    "Step 83",
+    "Question 1",
+    "Question 2",
+    "Question 3",
+    "Scale under load",
+    "Step 87",
+    "Step 88",
+    "Monitoring evaluation",
+)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from mglab import waits
 from mglab.errors import CheckFailed
 from mglab.session import Lab
-from mglab.steps import monitoring, scaling
+from mglab.steps import balancing, monitoring, network, scaling, templates
 from mglab.study import plots, surge
 from mglab.study.surge import Surge
 from mglab.workbook import checks
@@ -128,11 +129,14 @@ def test_a_load_that_is_easily_borne_is_said_to_be_and_taken_off(
 ) -> None:
     monkeypatch.setattr(surge, "FIRED_TIMEOUT_S", 900.0)
     monkeypatch.setattr(waits, "PATIENCE_FLOOR_WALL_S", 1.0)
-    scaling.set_limits(lab, maximum=2)
-    easy = surge.surge(lab, requests_per_s=2.0, again=True)
+    full = replace(lab, config=replace(lab.config, maximum=2))
+    made_of = (templates.describe(lab), network.subnets(lab), balancing.target_group(lab))
+    scaling.create_group(full, *made_of)
+    easy = surge.surge(full, requests_per_s=2.0, again=True)
     assert easy.fired_at is None and not easy.newcomer and easy.told.activities == ()
     assert [pace for _, pace in easy.steps[:2]] == [2.0, 3.0], "a window below the target raises the load by half"
     assert re.match(r"The high alarm did not fire in \d.*: \d+ requests/s offered, and the average CPU", easy.says)
     assert easy.is_back and scaling.group(lab).maximum == 2, "the maximum was raised to leave room, and put back"
+    scaling.create_group(lab, *made_of)
     with pytest.raises(CheckFailed, match="did not fire"):
         checks.scaled_under_load(lab, easy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -77,6 +78,24 @@ class TestNotebook:
             loops = [node for node in ast.walk(tree) if isinstance(node, ast.For | ast.While | ast.FunctionDef)]
             assert not loops, f"{cell.id} holds a loop or a function"
             assert not PLUMBING & imported(tree), f"{cell.id} imports plumbing"
+
+
+FILING = {"evidence", "transcript", "figure", "insight"}
+
+
+def titles() -> list[str]:
+    """Give the title of every piece of evidence that the notebooks file, in order."""
+    cells = [ast.parse(cell.source) for path in NOTEBOOKS for cell in code_cells(path)]
+    calls = [node for tree in cells for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    filing = [one for one in calls if isinstance(one.func, ast.Name) and one.func.id in FILING]
+    return [ast.literal_eval(next(it for it in one.args[1:] if isinstance(it, ast.Constant))) for one in filing]
+
+
+def test_no_two_pieces_of_evidence_have_the_same_title() -> None:
+    """The folio's list of figures and tables and its references go by title."""
+    counted = Counter(titles())
+    assert len(counted) > 50
+    assert [title for title, count in counted.items() if count > 1] == []
 
 
 def imported(tree: ast.AST) -> set[str]:

@@ -15,11 +15,23 @@ import pypdf
 import pytest
 
 from mglab.folio.answer import ANSWER_MIME, BESIDE_MIME, GENERATED
+from mglab.folio.commentary import COMMENTARY_MIME
+from mglab.workbook import completeness
 from tests.pure.numbers_told import numbers
 
 ROOT = Path(__file__).parents[2]
 RUN_BOUND_S = 560
-MONITORING = ("Step 87", "Step 88", "Monitoring evaluation")
+RESTS_ON = {
+    "Step 83": {"83"},
+    "Question 1": {"Question 1"},
+    "Question 2": {"85", "Question 2"},
+    "Question 3": {"86", "Question 3"},
+    "Scale under load": {"86"},
+    "Step 87": {"87"},
+    "Step 88": {"88"},
+    "Monitoring evaluation": {"87", "88", "Monitoring evaluation"},
+}
+"""Every model answer, and the steps whose evidence it is made from."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +130,8 @@ def test_question_1_is_answered_with_its_mechanism(finished: Finished) -> None:
 
 def test_an_unadmitted_health_port_fails_every_check_and_the_service_answers_all_the_same(finished: Finished) -> None:
     assert {row["state"] for row in finished.rows("Target health with the health port closed")} == {"unhealthy"}
-    assert {row["failure"] for row in finished.rows("The service meanwhile")} == {"—"}
+    felt = [row["outcome"] for row in finished.rows("What clients felt with the health port closed")]
+    assert felt and all(outcome.startswith("answered") for outcome in felt)
 
 
 def test_the_group_grew_under_load_and_shrank_after_it_and_each_activity_names_its_alarm(finished: Finished) -> None:
@@ -131,15 +144,40 @@ def test_the_group_grew_under_load_and_shrank_after_it_and_each_activity_names_i
     assert end["description"].startswith("Terminating") and "-AlarmLow-" in end["cause"]
 
 
-def test_the_model_answers_tell_no_number_that_no_table_of_the_run_shows(finished: Finished) -> None:
-    shown = {number for record in finished.evidence().values() for row in record.get("rows", []) for number in
-             numbers(" ".join(row))}  # fmt: skip
+def test_a_model_answer_tells_no_number_that_the_evidence_of_its_own_steps_does_not_show(finished: Finished) -> None:
     told = finished.shown(ANSWER_MIME)
-    measured = {number for one in finished.shown(BESIDE_MIME) for it in one["measured"] for number in
-                numbers(f"{it['what']} {it['value']}")}  # fmt: skip
-    assert [one["about"] for one in told] == ["Question 1", "Question 2", "Question 3", *MONITORING]
+    assert [one["about"] for one in told] == list(RESTS_ON)
     for one in told:
-        assert one["paragraphs"] and numbers(" ".join(one["paragraphs"])) <= shown | measured, one["about"]
+        there = tables_of(finished, RESTS_ON[one["about"]]) | beside_it(finished, one["about"])
+        said = numbers(" ".join(one["paragraphs"]))
+        assert one["paragraphs"] and said <= there, (one["about"], said - there)
+
+
+def tables_of(finished: Finished, steps: set[str]) -> set[str]:
+    """Give every number that the tables of these steps show."""
+    tables = [record for record in finished.evidence().values() if record["step"] in steps]
+    return {number for one in tables for row in one.get("rows", []) for number in numbers(" ".join(row))}
+
+
+def beside_it(finished: Finished, about: str) -> set[str]:
+    """Give every number that stands beside the prediction about the same."""
+    rows = [it for one in finished.shown(BESIDE_MIME) if one["prediction"]["about"] == about for it in one["measured"]]
+    return {number for row in rows for number in numbers(f"{row['what']} {row['value']}")}
+
+
+def test_every_prediction_has_its_measurement_beside_it(finished: Finished) -> None:
+    shown = finished.shown(COMMENTARY_MIME)
+    predicted = [one["about"] for one in shown if one["kind"] == "prediction"]
+    assert predicted and predicted == [one["prediction"]["about"] for one in finished.shown(BESIDE_MIME)]
+    assert all(one["measured"] for one in finished.shown(BESIDE_MIME))
+    assert [one["about"] for one in shown if one["kind"] == "commentary"] == list(completeness.COMMENTED)
+
+
+def test_the_reference_folio_holds_what_the_students_edition_leaves_to_the_student(finished: Finished) -> None:
+    text = "".join(page.extract_text() for page in pypdf.PdfReader(finished.folder / "Project3partA.pdf").pages)
+    squeezed = "".join(text.split())
+    for words in ("DNS picks the zone", "Pre-baked image", "whether clients are served", "sends to all of them"):
+        assert "".join(words.split()) in squeezed, words
 
 
 def test_the_folio_marks_the_model_answers_as_generated(finished: Finished) -> None:

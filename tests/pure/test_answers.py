@@ -14,16 +14,19 @@ from pydantic import TypeAdapter
 
 from mglab import display
 from mglab.steps.monitoring import Metric
-from mglab.study import answers, hurry, outage, silence
+from mglab.study import answers, bands, hurry, outage, silence
+from mglab.study.answers import slowness
 from mglab.study.bands import Band
 from mglab.study.client import Sample
 from mglab.study.comparison import costs, recoveries
 from mglab.study.disturbance import Disturbance
 from mglab.study.growth import Growth
 from mglab.study.held import Survival
+from mglab.study.surge import Surge
 from mglab.study.timeline import Event
 from mglab.study.views import Summary, View
 from tests.pure.numbers_told import numbers
+from tests.pure.test_surge import BORNE, SEEN
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 A, B = "192.168.0.57", "192.168.1.93"
@@ -259,8 +262,67 @@ def test_question_1_adds_no_number_to_the_findings() -> None:
     assert "local" not in "\n".join(answers.question_1(FOUND, backend="aws"))
 
 
+def test_question_1_measured_is_numbers_without_what_they_mean() -> None:
+    assert [(it.what, it.value) for it in answers.measured_1(FOUND)] == [
+        ("Order", "runs test: z = 0.26, p = 0.794"),
+        ("Address", "2 of 2 addresses had one responder"),
+    ]
+
+
 def test_question_1_says_when_there_is_no_finding() -> None:
     assert answers.question_1([], backend="local") == ["Whether there is a pattern was not measured in this run."]
+
+
+# -- step 83 ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("world", "words"),
+    [
+        (CLOSED, "none of the 150 requests failed"),
+        (replace(CLOSED, samples=pulse((80, 200), until_s=300)), "31 of 150 requests failed"),
+        (replace(CLOSED, events=()), "no target was seen to become unhealthy"),
+    ],
+    ids=["it fails open", "it does not", "no verdict"],
+)
+def test_step_83_says_whether_anybody_was_served_with_no_number_that_does_not_stand_beside_it(
+    world: Disturbance, words: str
+) -> None:
+    told = "\n".join(answers.step_83(saved(Disturbance, world), backend="local"))
+    assert words in told
+    assert ("without a healthy target in any zone sends to all" in told) == (words.startswith("none"))
+    assert numbers(told) <= shown(answers.measured_83(world), world.felt)
+
+
+# -- scale under load -----------------------------------------------------------------------------------------
+
+UNANSWERED = tuple(lost(60 + n) for n in range(40))
+LOADS = {
+    "as usual": (SEEN, ["fired 540 s after the load came on", "first answered 720 s", "low alarm fired after 1020 s",
+                        "size after 1380 s", "The way back is the longer one"]),
+    "nothing was to be scaled": (BORNE, ["The load was borne", "Which way is the longer one was not measured"]),
+    "nobody came": (replace(SEEN, newcomer="", answered_at=None), ["nobody new answered"]),
+    "it never came back": (replace(SEEN, is_back=False), ["was not seen to come back", "was not measured"]),
+    "it was gone at once": (replace(SEEN, ended=SEEN.load_off + timedelta(minutes=2)),
+                            ["the low alarm was not seen to fire", "the way back was not the longer one"]),
+    "users suffered": (replace(SEEN, samples=tuple(replace(it, at=SEEN.began + timedelta(seconds=1 + n)) for n, it in
+                                                   enumerate(UNANSWERED)) + tuple(
+        replace(sample(0), at=SEEN.load_off + timedelta(seconds=n)) for n in range(40))),
+        ["40 of 40 requests unanswered under it", "The scaling came too late"]),
+    "nobody else asked": (replace(SEEN, samples=()), ["What a user felt was not measured"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("world", LOADS)
+def test_scaling_under_load_is_told_with_no_number_that_its_own_tables_do_not_show(world: str) -> None:
+    here, expected = LOADS[world]
+    told = "\n".join(answers.under_load(saved(Surge, here), backend="local"))
+    for words in expected:
+        assert words in told, told
+    both_ways = here.answered_at is not None and here.is_back
+    longer = both_ways and here.ended - here.load_off > (here.answered_at or here.ended) - here.began
+    assert ("The way back is the longer one" in told) == longer
+    assert numbers(told) <= shown(here.felt, here.story, answers.measured_load(here))
 
 
 # -- question 3 --------------------------------------------------------------------------------------------
@@ -274,15 +336,18 @@ def grown(*stages: tuple[str, float, str], samples: Sequence[Sample] = pulse(unt
     return Growth(CAME, 30, 5, (event(0, "us", "minimum raised to 3"),), (), bands, tuple(samples))
 
 
-BOOT = ("boot until the service answers", 31.5, "modelled (aws-facts 7: boot)")
-CHECK = ("register and pass the first check", 92.4, "modelled (aws-facts 1.5: registration delay)")
-ANSWER = ("first answer through the balancer", 1.3, "measured")
+BOOT = ("boot", 31.5, "modelled")
+CHECK = ("registration delay", 92.4, "modelled")
+ANSWER = ("first answer", 1.3, "measured")
 GROWTHS = {
     "the check is longest": (grown(BOOT, CHECK, ANSWER),
                              ["waiting for another's verdict", "interval", "cost the clients nothing"]),
     "the boot is longest": (grown((BOOT[0], 200.5, BOOT[2]), CHECK, ANSWER), ["an image in which everything"]),
-    "finer stages": (grown(("the first probe is sent", 40.25, "measured"), ("something new", 12.5, "measured")),
-                     ["All of it is measured", "is sent nothing until its registration"]),
+    "all of it seen": (grown(("registration delay", 40.25, "measured"), ("first check passes", 12.5, "measured")),
+                       ["All of it is measured", "is sent nothing until its registration"]),
+    "the balancer's steps were not told apart": (
+        grown(("registration + registration delay + first check passes", 80.5, "modelled"), ANSWER),
+        ["is sent nothing until its registration", "waiting for another's verdict"]),
     "unknown stages": (grown(("something new", 12.5, "measured")), ["something new 12.5 s"]),
     "clients suffered": (grown(BOOT, ANSWER, samples=[sample(0), lost(2)]), ["growing was not free"]),
     "nobody asked": (grown(BOOT, ANSWER, samples=[]), ["What clients felt meanwhile was not measured"]),
@@ -299,6 +364,33 @@ def test_question_3_says_where_the_time_went_and_no_number_that_is_in_no_table(w
     assert ("has to be measured on AWS" in told) == any(it.kind.startswith("modelled") for it in here.bands)
 
 
+MEANT = {
+    "request": slowness.DECIDING,
+    "decision": slowness.DECIDING,
+    "launch": slowness.DECIDING,
+    "pending": slowness.PENDING,
+    "boot": slowness.BOOTING,
+    "service starts": slowness.BOOTING,
+    "registration": slowness.VERDICT,
+    "registration delay": slowness.VERDICT,
+    "first check passes": slowness.VERDICT,
+    "first answer": slowness.REACHING,
+}
+
+
+def test_question_3_knows_every_band_that_a_run_can_have() -> None:
+    every = (*bands.COMMON, *bands.ITSELF, *bands.BALANCER, bands.CHECKED, bands.REACHED)
+    assert {one.band for one in every} == set(MEANT)
+    assert {cause.why for cause in MEANT.values()} == {cause.why for cause in slowness.CAUSES}
+
+
+@pytest.mark.parametrize("band", MEANT)
+def test_question_3_gives_each_band_the_cause_that_is_meant_for_it_and_no_other(band: str) -> None:
+    told = "\n".join(answers.question_3(grown((band, 40.5, "measured")), backend="aws"))
+    assert [cause for cause in slowness.CAUSES if cause.why in told] == [MEANT[band]]
+    assert MEANT[band].shorter in told
+
+
 def test_question_3_tells_what_was_tried_to_make_it_faster() -> None:
     tried = [hurry.Finding("Pre-baked image", "No difference that one could see.")]
     told = answers.question_3(grown(BOOT, CHECK, ANSWER), tried, backend="local")
@@ -310,7 +402,7 @@ def test_question_3_measures_its_parts() -> None:
         ("from the request to the first answer", "125.2 s"),
         ("of it modelled", "123.9 s"),
         ("of it measured", "1.3 s"),
-        ("the longest stage: register and pass the first check", "92.4 s"),
+        ("the longest stage: registration delay", "92.4 s"),
         ("its share of the whole", "73.8 %"),
         ("requests that failed meanwhile", "0 of 25"),
     ]
@@ -374,6 +466,17 @@ def test_the_tabs_are_told_from_their_summaries_with_no_number_that_is_in_no_tab
     for words in expected:
         assert words in told, told
     assert numbers(told) <= shown(left.summary, right.summary, minutes)
+
+
+def test_what_stands_beside_the_prediction_of_the_tabs_is_in_their_tables() -> None:
+    left, right = view("Target group", **HOSTS), view("Load balancer", **TRAFFIC)
+    minutes = answers.together(left, right)
+    told = {it.what: it.value for it in answers.measured_tabs(left.summary, right.summary, minutes)}
+    assert told["Healthy hosts"] == "0 to 1" and told["Unhealthy hosts"] == "0 to 0"
+    assert told["Target resets"] == "15 in all" and told["New flows with 0 healthy hosts"] == "30 in 2 min"
+    assert numbers(" ".join(told.values())) <= shown(left.summary, right.summary, minutes)
+    silent = view("Load balancer", **{name: [None] * 6 for name in TRAFFIC})
+    assert {it.value for it in answers.measured_tabs([], silent.summary, [])} == {"no data points"}
 
 
 def test_the_two_tabs_are_put_on_one_clock_over_all_zones() -> None:

@@ -117,20 +117,31 @@ def test_run_hands_its_options_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen[1].edition == ""
 
 
+SPREAD = ["-n", "3", "--dist", "loadfile"]
+USUAL = ["tests/notebooks", "tests/local", "tests/pure"]
+
+
 @pytest.mark.parametrize(
     ("words", "called"),
     [
-        ("test", ["tests/pure", "tests/local", "tests/notebooks"]),
-        ("test -k cost -x", ["tests/pure", "tests/local", "tests/notebooks", "-k", "cost", "-x"]),
-        ("test tests/pure -q", ["tests/pure", "-q"]),
-        ("test tests/pure/test_cli.py::test_a_bug_is_not_hidden", ["tests/pure/test_cli.py::test_a_bug_is_not_hidden"]),
+        ("test", [[*USUAL, *SPREAD]]),
+        ("test -k cost -x", [[*USUAL, *SPREAD, "-k", "cost", "-x"]]),
+        ("test tests/pure -q", [["tests/pure", "-q"]]),
+        ("test tests/pure/test_cli.py::test_a_bug_is_not_hidden", [["tests/pure/test_cli.py::test_a_bug_is_not_hidden"]]),
+        ("test --all -q", [[*USUAL, *SPREAD, "-q"], ["tests/rates", "-q"]]),
     ],
 )
-def test_test_hands_the_rest_to_pytest(words: str, called: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_test_hands_the_rest_to_pytest(words: str, called: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[str]] = []
-    monkeypatch.setattr(cli.subprocess, "call", lambda command, cwd: seen.append(command) or 5)
-    assert cli.main(words.split()) == 5
-    assert seen[0][1:] == ["-m", "pytest", *called]
+    monkeypatch.setattr(cli.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(cli.subprocess, "call", lambda command, cwd: seen.append(command) or 0)
+    assert cli.main(words.split()) == 0
+    assert [command[1:] for command in seen] == [["-m", "pytest", *one] for one in called]
+
+
+def test_tests_that_time_what_they_run_wait_for_the_others_to_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli.subprocess, "call", lambda command, cwd: 5 if "-n" in command else 0)
+    assert cli.main(["test", "--all"]) == 5
 
 
 def test_cloud_env_can_be_evaluated_by_a_shell(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import nbformat
 import pytest
 
 from mglab.folio import handout
@@ -95,12 +97,15 @@ def test_commentaries_begin_unwritten_and_say_where_to_write_them(lab: Any) -> N
     found = completeness.commentaries(lab)
     assert [it.about for it in found] == list(completeness.COMMENTED)
     assert {(it.words, it.status) for it in found} == {(0, "not yet written")}
-    assert [it.file for it in found][:1] == ["commentary/question-1.md"]
+    assert [it.file for it in found][:1] == ["commentary/step-83.md"]
     assert found[-1].file == "commentary/monitoring-evaluation.md"
 
 
-def test_every_commentary_belongs_to_a_step_of_the_sheet() -> None:
-    assert all(handout.steps_named(about) for about in completeness.COMMENTED)
+def test_the_list_is_what_the_notebooks_ask_for_in_their_order() -> None:
+    folder = Path(__file__).parents[2] / "notebooks"
+    sources = [cell.source for path in sorted(folder.glob("*.ipynb")) for cell in nbformat.read(path, 4).cells]
+    asked = [re.fullmatch(r'commentary\(lab, "(.+)"\)', source) for source in sources]
+    assert [found[1] for found in asked if found] == list(completeness.COMMENTED)
 
 
 @pytest.mark.parametrize(("text", "words"), [("It alternates.\n\nMostly.", 3), ("", 0), (" \n\t\n", 0)])

@@ -164,8 +164,12 @@ def test_the_table_has_a_row_a_metric_and_a_column_a_mark() -> None:
     assert TARGETS.saw([])[0] == {"metric": "Healthy hosts"}
 
 
-def test_the_contrast_covers_every_metric_of_both_tabs_and_says_when_it_moved() -> None:
-    told = {one.metric: one.in_this_run for one in views.contrast([DIED, GREW], TARGETS, BALANCER)}
+def test_the_contrast_covers_every_metric_of_both_tabs() -> None:
+    assert {one.metric for one in views.contrast(TARGETS, BALANCER)} == set(views.SEES)
+
+
+def test_each_metric_of_both_tabs_is_told_when_it_moved() -> None:
+    told = {one.metric: one.in_this_run for one in views.moved([DIED, GREW], TARGETS, BALANCER)}
     assert set(told) == set(views.SEES)
     assert told["Healthy hosts"] == "moved at 1, 2"
     assert told["New flows"] == "moved at 1"
@@ -179,7 +183,7 @@ def test_what_the_best_zone_hides_is_seen_in_a_zone() -> None:
     columns["Healthy hosts (us-east-1a)"] = [1, 1, 1, 0, 0, 1, 1, 1, 1]
     minutes = pandas.DatetimeIndex([minute(n) for n in range(9)], name="time")
     view = View("Target group", HOSTS, pandas.DataFrame(columns, index=minutes))
-    told = {one.metric: one.in_this_run for one in views.contrast([DIED, GREW], view)}
+    told = {one.metric: one.in_this_run for one in views.moved([DIED, GREW], view)}
     assert told == {"Healthy hosts": "in a zone at 1", "Unhealthy hosts": "never moved"}
 
 

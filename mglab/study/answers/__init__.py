@@ -7,10 +7,11 @@ in the same way. A claim is made only where the data bear it: another world give
 measured is called so. Pure: nothing is asked, nothing is read.
 """
 
-from mglab.study.answers.losses import measured_2, question_2
+from mglab.study.answers.losses import measured_2, measured_83, question_2, step_83
 from mglab.study.answers.pattern import measured_1, question_1
 from mglab.study.answers.slowness import measured_3, question_3
-from mglab.study.answers.tabs import Together, evaluation, step_87, step_88, together
+from mglab.study.answers.tabs import Together, evaluation, measured_tabs, step_87, step_88, together
+from mglab.study.answers.under_load import measured_load, under_load
 from mglab.study.answers.words import Measured
 
 __all__ = [
@@ -20,10 +21,15 @@ __all__ = [
     "measured_1",
     "measured_2",
     "measured_3",
+    "measured_83",
+    "measured_load",
+    "measured_tabs",
     "question_1",
     "question_2",
     "question_3",
+    "step_83",
     "step_87",
     "step_88",
     "together",
+    "under_load",
 ]

@@ -52,6 +52,17 @@ def longest_silence_s(one: Disturbance) -> float | None:
     return max(stretches, default=None)
 
 
+def measured_83(closed: Disturbance) -> list[Measured]:
+    """List what the closed health port cost the clients, and how fast it was noticed, beside the prediction."""
+    unhealthy = closed.until("", "balancer", "unhealthy")
+    return [*_cost_rows(closed), Measured("a target is called unhealthy, after", seconds(unhealthy.seconds))]
+
+
+def step_83(closed: Disturbance, *, backend: str) -> list[str]:
+    """Answer "does the client still get an answer?" when no target can pass its check."""
+    return written([_fail_open(closed), durations_rest_on(backend)])
+
+
 def question_2(
     terminated: Sequence[Disturbance], *, drained: Disturbance, silent: Disturbance, closed: Disturbance, backend: str
 ) -> list[str]:
@@ -183,12 +194,10 @@ def _in_good_order(lost: Disturbance, drained: Disturbance) -> str:
     died, left = costs(lost, drained)
     return paragraph(
         f"{drained.did}: {left.failed} of {left.requests} requests failed, against {died.failed} of {died.requests} "
-        "with "
-        f"{died.event}; of the connections that were open {left.survived} were answered, against {died.survived}",
+        f"with {died.event}; of the connections that were open {left.survived} were answered, against {died.survived}",
         _what_good_order_saved(died, left, _alive(lost), _alive(drained)),
         f"What failed all the same had gone to {_addresses(drained)[0]}: the zone whose only target is taken off "
-        "cannot "
-        "answer until its address has left the name's answer, however orderly the leave"
+        "cannot answer until its address has left the name's answer, however orderly the leave"
         if len(_addresses(drained)) == 1
         else None,
     )

@@ -1,7 +1,7 @@
 """Question 1, a model answer: what the statistics said, and the two choices that AWS documents.
 
-The statements and their numbers are the experiment's own (``study.pattern``); here they are put beside the documented
-mechanism, without adding to what they say.
+The statements and their numbers are the experiment's own (``study.pattern_conclusion``); here they are put beside the
+documented mechanism, without adding to what they say.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ IN_A_PARAGRAPH = 4
 
 
 def measured_1(findings: Sequence[Finding]) -> list[Measured]:
-    """List the statements with their decisive numbers, to stand beside the prediction; the rest is in the table."""
-    return [Measured(one.statement, _decisive(one)) for one in findings if one.about != MECHANISM]
+    """List the decisive numbers, to stand beside the prediction; what they mean is for the answer to say."""
+    return [Measured(one.about, _decisive(one)) for one in findings if one.about != MECHANISM]
 
 
 def question_1(findings: Sequence[Finding], *, backend: str) -> list[str]:
@@ -57,12 +57,11 @@ def _documented() -> str:
         "AWS documents two choices, made by different parties: DNS answers the balancer's name with one address for "
         "each zone that has a healthy target, and the client's choice among them chooses the zone",
         "the node behind that address then chooses a target by a hash of the connection (protocol, both addresses, "
-        "both "
-        "ports, the sequence number), among its own zone's healthy targets only, unless cross-zone balancing is on",
+        "both ports, the sequence number), among its own zone's healthy targets only, unless cross-zone balancing is "
+        "on",
         "so what above changes with the address that was used is DNS's and the client's doing, and what changes behind "
         "one and the same address is the hash's; a balancer that takes turns has no place in that account, and were "
-        "turns found above, something "
-        "else would have been at work",
+        "turns found above, something else would have been at work",
     )
 
 

@@ -55,7 +55,7 @@ VERDICT = Cause(
     "a shorter interval between health checks, for the part that is checks; nothing that a user can set, for the "
     "part that is registration",
 )
-CAUSES = (
+REACHING, BOOTING, PENDING, DECIDING = (
     Cause(
         ("first answer", "client", "through the balancer"),
         "once it is healthy a target has its full share at once, but which request is the first to reach it is up to "
@@ -63,7 +63,6 @@ CAUSES = (
         "DNS first",
         "nothing in the group: it is the clients' and DNS's part",
     ),
-    VERDICT,
     Cause(
         ("boot", "service"),
         "an instance starts its operating system and runs its user data before its servers listen",
@@ -81,6 +80,7 @@ CAUSES = (
         "asking for the capacity before it is needed: scheduled or predictive scaling",
     ),
 )
+CAUSES = (REACHING, VERDICT, BOOTING, PENDING, DECIDING)
 """The first whose stem stands in a stage's name is its cause."""
 
 

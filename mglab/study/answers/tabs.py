@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from mglab.display import column, text_of
-from mglab.study.answers.words import listed, paragraph, written
+from mglab.study.answers.words import Measured, listed, paragraph, written
 
 if TYPE_CHECKING:
     from mglab.study.views import View
 
 HEALTHY, UNHEALTHY = "Healthy hosts", "Unhealthy hosts"
 FLOWS, ACTIVE, BYTES, FAIL_OPEN = "New flows", "Active flows", "Processed bytes", "Fail-open flows"
+NO_POINTS = "no data points"
 RESETS = {
     "Client resets": "clients broke connections off",
     "Target resets": "targets refused or broke off, as a host does on a port where nobody listens",
@@ -133,8 +134,7 @@ def _unhealthy(by_name: dict[str, Line]) -> str:
 def _documented_87() -> str:
     return paragraph(
         "AWS documents that these counts come from the balancer's nodes, one verdict a target, and that they exist "
-        "only "
-        "with the target group as a dimension: this tab knows about targets and nothing about traffic"
+        "only with the target group as a dimension: this tab knows about targets and nothing about traffic"
     )
 
 
@@ -149,8 +149,8 @@ def _traffic(by_name: dict[str, Line]) -> str:
     if flows is None or not flows.points:
         return paragraph("New flows have no data points in this run: nothing was published, which is not zero")
     return paragraph(
-        f"{_number(flows.total)} new flows were counted in {flows.points} points, up to {_number(flows.highest)} in "
-        "one",
+        f"{_number(flows.total)} new flows were counted in {flows.points} points, "
+        f"up to {_number(flows.highest)} in one",
         f"active flows reached {_number(active.highest)}" if active and active.points else None,
         f"{_number(size.total)} bytes were processed" if size and size.points else None,
     )
@@ -170,17 +170,37 @@ def _fail_open(by_name: dict[str, Line]) -> str:
     if line is None or not line.total:
         return ""
     return paragraph(
-        f"{_number(line.total)} flows were sent to unhealthy targets because no target was healthy: the balancer "
-        "fails open"
+        f"{_number(line.total)} flows were sent to unhealthy targets because no target was healthy: "
+        "the balancer fails open"
     )
 
 
 def _documented_88() -> str:
     return paragraph(
         "AWS documents that these are counted where connections pass, at the nodes, for the balancer as a whole: the "
-        "tab "
-        "does not know which target served, and a connection on which nobody answers is a new flow like any other"
+        "tab does not know which target served, and a connection on which nobody answers is a new flow like any other"
     )
+
+
+def measured_tabs(
+    target_group: Sequence[Line], load_balancer: Sequence[Line], minutes: Sequence[Together]
+) -> list[Measured]:
+    """List what each tab showed of the experiments, and what flowed with how many healthy hosts."""
+    hosts = [Measured(it.metric, _range(it)) for it in target_group if it.metric in (HEALTHY, UNHEALTHY)]
+    totals = [Measured(it.metric, _sum(it)) for it in load_balancer if it.metric in (FLOWS, *RESETS)]
+    flowed = [
+        Measured(f"New flows with {it.healthy} healthy hosts", f"{_number(it.flows)} in {it.minutes} min")
+        for it in minutes
+    ]
+    return [*hosts, *totals, *flowed]
+
+
+def _range(line: Line) -> str:
+    return f"{_number(line.lowest)} to {_number(line.highest)}" if line.points else NO_POINTS
+
+
+def _sum(line: Line) -> str:
+    return f"{_number(line.total)} in all" if line.points else NO_POINTS
 
 
 def evaluation(target_group: Sequence[Line], load_balancer: Sequence[Line], minutes: Sequence[Together]) -> list[str]:
@@ -208,8 +228,8 @@ def _went_on(minutes: Sequence[Together]) -> str:
     fewest, most = minutes[0], minutes[-1]
     if not fewest.flows:
         return paragraph(
-            f"With {fewest.healthy} healthy hosts no new flow was counted: in this run the traffic ended with the "
-            "targets"
+            f"With {fewest.healthy} healthy hosts no new flow was counted: "
+            "in this run the traffic ended with the targets"
         )
     more_resets = (fewest.resets_in_100 or 0) > (most.resets_in_100 or 0)
     return paragraph(
@@ -225,11 +245,9 @@ def _went_on(minutes: Sequence[Together]) -> str:
 def _blind() -> str:
     return paragraph(
         "That is the architecture: the nodes probe each target and keep a verdict a target, which belongs to the "
-        "target "
-        "group; the nodes pass connections and count them as they pass, which belongs to the load balancer",
+        "target group; the nodes pass connections and count them as they pass, which belongs to the load balancer",
         "AWS documents no metric for a TCP request that nobody answered, in either tab: only a client can measure "
-        "that, "
-        "as the experiments of Question 2 do, and an alarm worth having needs both tabs",
+        "that, as the experiments of Question 2 do, and an alarm worth having needs both tabs",
     )
 
 
