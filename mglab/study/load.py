@@ -26,6 +26,8 @@ PULSE_TIMEOUT_S = 1.0
 MOST_SAMPLES = 20_000
 AT_ONCE = 16
 """Requests of a load that may be under way: enough at any pace while answers come, few when they do not."""
+AT_ONCE_FAR = 128
+"""The same over a real network, where each is under way for a few tenths of a second."""
 MOST_BEHIND_S = 0.5
 ANSWERED = "answered"
 

@@ -28,7 +28,7 @@ from mglab.session import Lab
 from mglab.steps import balancing, monitoring, scaling
 from mglab.study.client import Sample
 from mglab.study.disturbance import filed
-from mglab.study.load import ANSWERED, Offered, offered, pulse
+from mglab.study.load import ANSWERED, AT_ONCE, AT_ONCE_FAR, Offered, offered, pulse
 from mglab.study.ready import staged
 from mglab.study.timeline import Event, merge, seconds_between
 from mglab.study.watch import Watch, settled, short
@@ -202,7 +202,7 @@ def _surge(lab: Lab, requests_per_s: float) -> Surge:
     known = {member.instance_id for member in scaling.instances(lab)}
     high, did = _high(lab), f"a load of {requests_per_s:.0f} requests/s begins"
     with filed(lab, "86", "surge", did), _room_to_grow(lab), pulse(lab, host) as feeling:
-        with offered(lab, host, requests_per_s) as load:
+        with offered(lab, host, requests_per_s, at_once=AT_ONCE if lab.backend == "local" else AT_ONCE_FAR) as load:
             steps = [(lab.clock.now(), requests_per_s)]
             newcomer = _grown(lab, load, steps, high, known)
         load_off = lab.clock.now()

@@ -127,7 +127,7 @@ USUAL = ["tests/notebooks", "tests/local", "tests/pure"]
         ("test", [[*USUAL, *SPREAD]]),
         ("test -k cost -x", [[*USUAL, *SPREAD, "-k", "cost", "-x"]]),
         ("test tests/pure -q", [["tests/pure", "-q"]]),
-        ("test tests/pure/test_cli.py::test_a_bug_is_not_hidden", [["tests/pure/test_cli.py::test_a_bug_is_not_hidden"]]),
+        ("test tests/pure/test_cli.py::test_a_bug", [["tests/pure/test_cli.py::test_a_bug"]]),
         ("test --all -q", [[*USUAL, *SPREAD, "-q"], ["tests/rates", "-q"]]),
     ],
 )
