@@ -68,6 +68,8 @@ def telnet(lab: Lab, host: str, port: int, *, timeout_wall_s: float = CONNECT_TI
             return _transcript(host, port, addresses[0], _farewell(wire))
     except ConnectionRefusedError:
         outcome = "refused"
+    except ConnectionResetError:
+        outcome = "reset"  # whoever listened closed the port with us in its queue
     except TimeoutError:
         outcome = "timed out"
     except OSError:

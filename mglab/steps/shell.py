@@ -40,6 +40,7 @@ from mglab.steps.security import private_key_file
 USER = "ec2-user"
 CONNECT_TIMEOUT_WALL_S = 10.0
 COMMAND_TIMEOUT_WALL_S = 60.0
+NOBODY_LISTENS = ("refused", "timed out")
 SERVICE, HEALTH_CHECK = "MusicGuruServer.py", "HealthCheck.py"
 STEP = "85"
 T = TypeVar("T")
@@ -114,8 +115,8 @@ def _stop(lab: Lab, instance_id: str, what: str, program: str, port: int) -> Sto
         )
     waits.until(
         lab,
-        look=lambda: "listens" if probing.telnet(lab, instance.public_address, port).is_open else "silent",
-        is_done=lambda state: state == "silent",
+        look=lambda: probing.telnet(lab, instance.public_address, port).outcome,
+        is_done=lambda outcome: outcome in NOBODY_LISTENS,
         what=f"end of {program} on {instance_id}",
         timeout_s=60.0,
         interval_s=instances.LOOK_EVERY_S,

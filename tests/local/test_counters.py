@@ -235,6 +235,10 @@ def test_new_flows(site: Site, made: dict[str, Counted]) -> None:
 
 
 def test_processed_bytes_to_the_byte(site: Site, made: dict[str, Counted]) -> None:
+    for zone, counted in {**made, "": sum(made.values(), Counted())}.items():
+        flows, size = (site.total(it, site.dimensions(zone)) for it in ("NewFlowCount", "ProcessedBytes"))
+        print(f"{zone or 'in all'}: published {flows:.0f} flows and {size:.0f} bytes, ", end="")
+        print(f"the clients counted {counted.flows} and {counted.bytes}")
     for metric in ("ProcessedBytes", "ProcessedBytes_TCP"):
         assert site.total(metric, site.dimensions()) == sum(made.values(), Counted()).bytes
         for zone, counted in made.items():
