@@ -105,7 +105,7 @@ def test_the_alarms_history_tells_it(seen: Surge) -> None:
         assert [it.old for it in alarm.changes[1:]] == [it.new for it in alarm.changes[:-1]]
 
 
-def test_metrics_tell_it_too(seen: Surge) -> None:
+def test_metrics_tell_it_too(lab: Lab, seen: Surge) -> None:
     sizes = [int(count) for at, count in seen.told.in_service if at >= seen.began - A_LAB_MINUTE]
     assert (sizes[0], max(sizes), sizes[-1]) == (2, 3, 2)
     load = sum(it.requests for it in seen.minutes)
