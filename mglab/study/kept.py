@@ -38,16 +38,21 @@ def once(lab: Lab, name: str, kind: type[Result], measure: Callable[[], Result],
 
 def _read(path: Path, kind: type[Result], lab: Lab) -> Result | None:
     """Read a kept result; one of another place or VPC, or of an older shape, counts as none."""
-    found = read(path, kind)
-    is_ours = found is not None and found[0] == lab.ledger.place and _vpc(lab) in ("", _whole(path).get("vpc"))
-    return found[1] if found is not None and is_ours else None
+    whole = _whole(path)
+    is_ours = whole.get("place") == lab.ledger.place and _vpc(lab) in ("", whole.get("vpc"))
+    return _result(whole, kind) if is_ours else None
 
 
 def read(path: Path, kind: type[Result]) -> tuple[str, Result] | None:
     """Read where a result was kept and what it is; None when it is not there or not of this shape."""
     whole = _whole(path)
+    result = _result(whole, kind)
+    return (str(whole["place"]), result) if result is not None and "place" in whole else None
+
+
+def _result(whole: dict[str, Any], kind: type[Result]) -> Result | None:
     try:
-        return str(whole["place"]), TypeAdapter(kind).validate_python(whole["result"], strict=False)
+        return TypeAdapter(kind).validate_python(whole["result"], strict=False)
     except (KeyError, ValidationError):
         return None
 
