@@ -261,6 +261,12 @@ def read(lab: Lab, lines: Sequence[Metric], since: datetime, until: datetime | N
     return frame.sort_index()
 
 
+def points(frame: pandas.DataFrame, line: Metric) -> tuple[tuple[datetime, float], ...]:
+    """Give a line's points out of what was read, oldest first."""
+    known = frame[line.label].dropna().items()
+    return tuple((at.to_pydatetime(), float(value)) for at, value in known)  # type: ignore[attr-defined]
+
+
 def wait_published(lab: Lab, line: Metric, moment: datetime) -> waits.Wait:
     """Wait until a line has the minute before ``moment``: points come one to three minutes late (aws-facts 4.4).
 

@@ -7,6 +7,7 @@ Steps 85 and 86 do something to a running system and ask what happens. Each such
 * the group, EC2, the balancer and DNS are asked again and again what they say;
 * what we do ourselves is filed in the ledger, and stands on the same clock; so does what the group's history and
   the alarms' history tell of it afterwards, dated by the services themselves;
+* what CloudWatch counted in those minutes is read once it is published;
 * at a moment that the experiment chooses, the connections held open ask their question: did they survive?
 
 A request's times are wall milliseconds, moments are lab time (``client``, ``watch``).
@@ -17,13 +18,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mglab.display import column
 from mglab.session import Lab
 from mglab.steps import balancing, network
 from mglab.study import accounts, held
 from mglab.study.client import Sample
+from mglab.study.counted import Counted, counted, fell_at
 from mglab.study.held import HeldOpen, Survival
 from mglab.study.load import pulse
 from mglab.study.timeline import Event, merge, seconds_between
@@ -32,6 +34,7 @@ from mglab.study.watch import Watch
 US = "us"
 MARGIN_S = 30.0
 """How long is watched before the first act and after all is well, so that a figure shows what it compares with."""
+FEWER = "CloudWatch has a whole minute with fewer healthy hosts"
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Disturbance:
     samples: tuple[Sample, ...]
     events: tuple[Event, ...]
     survivals: tuple[Survival, ...]
+    counted: tuple[Counted, ...] = ()
+    """CloudWatch's points of that time."""
 
     @property
     def felt(self) -> list[Felt]:
@@ -81,6 +86,13 @@ class Disturbance:
             if known and sample.answered and sample.responder not in known:
                 return Seen(part, seconds_between(self.began, sample.at), f"client: answered by {sample.responder}")
         return Seen(part, None, "not seen")
+
+    def counted_fewer(self, part: str) -> Seen:
+        """Say when CloudWatch's first minute with fewer healthy hosts in a zone was over."""
+        at = fell_at(self.counted, self.began)
+        if at is None:
+            return Seen(part, None, "not seen")
+        return Seen(part, seconds_between(self.began, at), "CloudWatch: HealthyHostCount")
 
     @property
     def during(self) -> tuple[Sample, ...]:
@@ -156,15 +168,17 @@ def disturb(lab: Lab, name: str, did: str, disturbed: Sequence[str], play: Play,
         play(scene)
         well_at = lab.clock.now()
         scene.keep_watching(MARGIN_S, what=f"all is well after: {did}")
+    began, over_at = scene.acts[0].at, lab.clock.now()
     return Disturbance(
         name=name,
         did=did,
         disturbed=tuple(disturbed),
-        began=scene.acts[0].at,
+        began=began,
         ended=well_at,
         samples=asked.samples,
-        events=tuple(merge(watch.events, scene.acts, scene.notes, accounts.since(lab, scene.acts[0].at))),
+        events=tuple(merge(watch.events, scene.acts, scene.notes, accounts.since(lab, began))),
         survivals=tuple(scene.survivals),
+        counted=counted(lab, began - timedelta(seconds=MARGIN_S), over_at),
     )
 
 

@@ -9,12 +9,14 @@ looks is only what differs from the sheet, by the names below.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any, Literal, ParamSpec
 
 from matplotlib import rc_context, rc_params_from_file
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
 from mglab.display import status
@@ -130,3 +132,43 @@ def word(ax: Axes, at: float, row: float, text: str, *, size: float = INSIDE, be
         text, (at, row), xytext=(-2 if before else 2, 0), textcoords="offset points", va="center", fontsize=size,
         ha="right" if before else "left",
     )  # fmt: skip
+
+
+# -- an axis of time -------------------------------------------------------------------------------------------
+
+Points = Sequence[tuple[datetime, float]]
+MINUTE, BASIC = timedelta(minutes=1), timedelta(minutes=5)
+"""How much time a datapoint covers, from its timestamp on: a group's or balancer's, and EC2's basic one."""
+
+
+def time_axis(ax: Axes) -> None:
+    """Write lab time along an axis, in steps that a reader would choose."""
+    locator = AutoDateLocator(minticks=3, maxticks=8)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    ax.set_xlabel("lab time (UTC)")
+
+
+def steps(
+    ax: Axes, points: Points, covers: timedelta = MINUTE, *, colour: str = COLOURS[0], dashes: str = "-",
+    width: float = 1.2, label: str = "", fill: bool = False,
+) -> None:  # fmt: skip
+    """Draw each point as long as it stands for; where none was published there is no line."""
+    for stretch in _stretches(points, covers):
+        at = [date2num(moment) for moment, _ in stretch] + [date2num(stretch[-1][0] + covers)]
+        values = [value for _, value in stretch] + [stretch[-1][1]]
+        ax.plot(at, values, dashes, drawstyle="steps-post", color=colour, linewidth=width, label=label)
+        if fill:
+            ax.fill_between(at, values, step="post", color=colour, alpha=0.15, linewidth=0)
+        label = ""
+    ax.set_ylim(bottom=0)
+
+
+def _stretches(points: Points, covers: timedelta) -> list[list[tuple[datetime, float]]]:
+    """Divide points where more than two are missing (a clock that is fast for its host leaves one out at times)."""
+    stretches: list[list[tuple[datetime, float]]] = []
+    for point in points:
+        if not stretches or point[0] - stretches[-1][-1][0] > 3 * covers:
+            stretches.append([])
+        stretches[-1].append(point)
+    return stretches

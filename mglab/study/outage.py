@@ -13,7 +13,7 @@ from functools import partial
 
 from mglab.session import Lab
 from mglab.steps import scaling
-from mglab.study.disturbance import Disturbance, Scene, Seen, disturb
+from mglab.study.disturbance import FEWER, Disturbance, Scene, Seen, disturb
 from mglab.study.ready import staged
 from mglab.study.watch import GONE, IN_DNS, LET_GO, Watch, settled, short
 
@@ -33,6 +33,7 @@ def durations(outage: Disturbance) -> list[Seen]:
         outage.until("EC2 calls the instance terminated", "EC2", "terminated", of=lost),
         outage.until("the balancer stops sending to it", "balancer", *LET_GO, of=lost),
         outage.until("its zone leaves DNS", "DNS", GONE),
+        outage.counted_fewer(FEWER),
         outage.until("the group takes note", "group", "Terminating", of=lost),
         outage.until("a replacement is launched", "group", "Pending", but=lost),
         outage.until("the replacement is in service", "group", "InService", but=lost),

@@ -169,8 +169,7 @@ class View:
 
     def points(self, line: Metric) -> Points:
         """Give a line's points, oldest first."""
-        known = self.frame[line.label].dropna()
-        return [(at.to_pydatetime(), float(value)) for at, value in known.items()]  # type: ignore[attr-defined]
+        return monitoring.points(self.frame, line)
 
     @property
     def summary(self) -> list[Summary]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from mglab.session import Lab
 from mglab.steps import balancing, scaling
-from mglab.study.disturbance import Disturbance, Scene, Seen, disturb
+from mglab.study.disturbance import FEWER, Disturbance, Scene, Seen, disturb
 from mglab.study.ready import staged
 from mglab.study.watch import GONE, IN_DNS, Watch, settled, short
 
@@ -28,6 +28,7 @@ def durations(withdrawal: Disturbance) -> list[Seen]:
     return [
         withdrawal.until("the target drains", "balancer", "draining", of=target),
         withdrawal.until("its zone leaves DNS", "DNS", GONE),
+        withdrawal.counted_fewer(FEWER),
         withdrawal.until("it has drained", "balancer", GONE, of=target),
         withdrawal.until("it is registered again", "balancer", "initial", of=target),
         withdrawal.until("the balancer calls it healthy", "balancer", "healthy", of=target),

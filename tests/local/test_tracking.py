@@ -18,7 +18,7 @@ from mglab import waits
 from mglab.errors import CheckFailed
 from mglab.session import Lab
 from mglab.steps import balancing, monitoring, network, scaling, templates
-from mglab.study import plots, surge
+from mglab.study import surge, surge_plot
 from mglab.study.surge import Surge
 from mglab.workbook import checks
 from tests.local.cloud_under_test import lab_on, put_up_service, started
@@ -125,7 +125,7 @@ def test_it_is_filed_kept_checked_and_drawn(lab: Lab, seen: Surge) -> None:
     ]  # fmt: skip
     assert surge.surge(lab) == seen, "done once a run, and kept to the letter"
     assert checks.scaled_under_load(lab, seen).says == seen.says
-    assert len(plots.surge(seen, title="x").axes) == 4
+    assert len(surge_plot.surge(seen, title="x").axes) == 4
 
 
 def test_a_load_that_is_easily_borne_is_said_to_be_and_taken_off(

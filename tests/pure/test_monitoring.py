@@ -18,7 +18,7 @@ from mglab.clock import Clock
 from mglab.ledger import Entry, Ledger
 from mglab.localcloud.rules.widget import parse
 from mglab.steps import monitoring
-from mglab.study import plots, views
+from mglab.study import tabs_plot, views
 from mglab.study.marks import Mark, marks
 from mglab.study.views import NO_DATA, NOTHING, SAME_MINUTE, View, seen
 
@@ -212,7 +212,7 @@ NOTHING_YET = View("Target group", HOSTS, frame(HOSTS))
     ids=["nothing", "little", "much"],
 )
 def test_the_figure_draws_from_little_and_from_nothing(columns: list[View], did: list[Mark]) -> None:
-    figure = plots.monitoring(columns, did, title="t")
+    figure = tabs_plot.monitoring(columns, did, title="t")
     figure.canvas.draw()
     words = [text.get_text() for ax in figure.axes for text in ax.texts]
     assert all(str(one.number) in words for one in did)

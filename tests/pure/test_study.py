@@ -18,9 +18,10 @@ from mglab.ledger import Ledger
 from mglab.steps import monitoring, scaling
 from mglab.steps.monitoring import AlarmChange
 from mglab.steps.scaling import Activity
-from mglab.study import accounts, comparison, house, kept, load, outage, plots, silence
+from mglab.study import accounts, comparison, house, kept, load, outage, outage_plot, silence
 from mglab.study.client import Sample, failure_of, responder_of
-from mglab.study.disturbance import Disturbance
+from mglab.study.counted import Counted
+from mglab.study.disturbance import Disturbance, Seen
 from mglab.study.held import Survival
 from mglab.study.timeline import Event
 
@@ -185,10 +186,41 @@ def test_a_run_that_is_done_again_measures_again(tmp_path: Path) -> None:
     assert len(again.samples) == 1
 
 
+FAILED = replace(sample(A), failure="refused", responder=None)
+
+
+def minutes(*values: float) -> tuple[tuple[datetime, float], ...]:
+    """Give a point a minute, the second one's minute being that of the first act."""
+    return tuple((START + timedelta(minutes=n - 1), value) for n, value in enumerate(values))
+
+
+COUNTED = (
+    Counted("Healthy hosts (us-east-1a)", "Maximum", minutes(1, 1, 0, 1)),
+    Counted("Healthy hosts (us-east-1b)", "Maximum", minutes(1, 1, 1, 1)),
+    Counted("New flows", "Sum", minutes(60, 50, 40, 60)),
+    Counted("Target resets", "Sum", minutes(0, 0, 0, 0)),
+    Counted("Fail-open flows", "Sum", minutes(0, 3)),
+)
+
+
+def test_the_minute_with_fewer_healthy_hosts_counts_when_it_is_over() -> None:
+    seen = replace(OUTAGE, began=START, counted=COUNTED)
+    assert seen.counted_fewer("x") == Seen("x", 120.0, "CloudWatch: HealthyHostCount")
+    assert replace(seen, counted=COUNTED[1:]).counted_fewer("x") == Seen("x", None, "not seen")
+
+
+def test_cloudwatch_s_counts_stand_between_what_was_felt_and_what_was_said() -> None:
+    figure = outage_plot.outage(replace(OUTAGE, counted=COUNTED), title="t")
+    _, hosts, flows, _ = figure.axes
+    assert [it.get_text() for it in hosts.get_legend().get_texts()] == ["us-east-1a", "us-east-1b"]
+    assert [it.get_text() for it in flows.get_legend().get_texts()] == ["New flows", "Fail-open flows"]
+
+
 def test_every_figure_draws_from_little_and_from_nothing() -> None:
     for figure in (
-        plots.outage(OUTAGE.samples, OUTAGE.events, title="t"),
-        plots.outage([replace(sample(A), failure="refused", responder=None)], OUTAGE.events, title="t"),
+        outage_plot.outage(OUTAGE, title="t"),
+        outage_plot.outage(replace(OUTAGE, samples=(FAILED,)), title="t"),
+        outage_plot.outage(replace(OUTAGE, counted=COUNTED), title="t"),
     ):
         figure.canvas.draw()
 
@@ -214,21 +246,21 @@ def lanes_of(figure: Figure) -> dict[str, list[str]]:
 
 
 def test_the_services_own_histories_stand_on_the_clock_of_the_looks() -> None:
-    lanes = lanes_of(plots.outage(OUTAGE.samples, [*OUTAGE.events, *ACCOUNTS], title="t"))
+    lanes = lanes_of(outage_plot.outage(replace(OUTAGE, events=(*OUTAGE.events, *ACCOUNTS)), title="t"))
     assert lanes["i-…cdef0 activity"] == ["terminate"] and lanes[f"{CAME} activity"] == ["launch"]
     assert lanes["AlarmHigh alarm"] == ["OK", "ALARM"]
     assert list(lanes).index(f"{CAME} activity") == list(lanes).index(f"{CAME} group") + 2  # the balancer's between
 
 
 def test_without_their_histories_there_is_no_lane_for_them() -> None:
-    assert not [name for name in lanes_of(plots.outage(OUTAGE.samples, OUTAGE.events, title="t")) if "activity" in name]
+    assert not [name for name in lanes_of(outage_plot.outage(OUTAGE, title="t")) if "activity" in name]
 
 
 def test_an_activity_that_failed_or_was_cut_off_is_drawn_too() -> None:
     failed = event(60, "activity", f"{LAUNCH}: Failed")
     ended = event(40, "activity", f"{TERMINATE}: Successful")  # begun before all that was watched
     nameless = event(70, "activity", "Launching a new EC2 instance.  Status Reason: no: room: Failed")
-    lanes = lanes_of(plots.outage(OUTAGE.samples, [*OUTAGE.events, ended, failed, nameless], title="t"))
+    lanes = lanes_of(outage_plot.outage(replace(OUTAGE, events=(*OUTAGE.events, ended, failed, nameless)), title="t"))
     assert lanes[f"{CAME} activity"] == ["launch: Failed"] and lanes["group activity"] == ["launch: Failed"]
     assert lanes["i-…cdef0 activity"] == ["terminate"]
 
@@ -263,7 +295,7 @@ def test_what_is_told_of_the_histories_can_be_read_back(monkeypatch: pytest.Monk
 
 def test_a_students_own_figure_keeps_its_own_looks() -> None:
     before = dict(matplotlib.rcParams)
-    figure = plots.outage(OUTAGE.samples, OUTAGE.events, title="t")
+    figure = outage_plot.outage(OUTAGE, title="t")
     figure.savefig(io.BytesIO(), format="svg")
     assert dict(matplotlib.rcParams) == before
 
@@ -271,7 +303,7 @@ def test_a_students_own_figure_keeps_its_own_looks() -> None:
 def test_the_sheet_is_in_force_when_a_figure_is_painted() -> None:
     with matplotlib.rc_context({"grid.color": "red", "svg.fonttype": "none"}):
         svg = io.BytesIO()
-        plots.outage(OUTAGE.samples, OUTAGE.events, title="t").savefig(svg, format="svg")
+        outage_plot.outage(OUTAGE, title="t").savefig(svg, format="svg")
     words = svg.getvalue().decode()
     assert house.GRID.lower() in words and "#ff0000" not in words and "<text" not in words
 

@@ -13,7 +13,7 @@ from mglab.clock import Clock
 from mglab.errors import CheckFailed
 from mglab.steps.monitoring import AlarmChange
 from mglab.steps.scaling import Activity
-from mglab.study import load, plots
+from mglab.study import load, surge_plot
 from mglab.study.client import Sample
 from mglab.study.load import MOST_BEHIND_S, Offered
 from mglab.study.surge import Minute, Surge, Told, TrackingAlarm
@@ -123,7 +123,7 @@ def test_the_check_holds_when_it_grew_and_shrank_or_when_aws_bore_the_load(
 
 @pytest.mark.parametrize("seen", [SEEN, BORNE, replace(SEEN, told=Told((), (), (), (), (), ()))])
 def test_the_figure_has_four_panels_whatever_was_published(seen: Surge) -> None:
-    figure = plots.surge(seen, title="Scale under load")
+    figure = surge_plot.surge(seen, title="Scale under load")
     assert [ax.get_ylabel() for ax in figure.axes] == ["new flows\na minute", "group's CPU (%)", "", "instances"]
     words = {text.get_text() for ax in figure.axes for text in ax.texts}
     assert {"load on: 200/s", "load off"} <= words
