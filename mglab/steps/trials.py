@@ -23,6 +23,9 @@ from mglab.steps.templates import LaunchTemplate
 
 FROM_IMAGE, FROM_USER_DATA = "pre-baked image", "user-data"
 WAYS = (FROM_IMAGE, FROM_USER_DATA)
+TIMES = 2
+"""How often each way is tried, in a zone each: with the group's three, within a Learner Lab's nine (aws-facts 5)."""
+AT_ONCE = TIMES * len(WAYS)
 FILES = ("MusicGuruServer.py", "HealthCheck.py", "run.sh", "songs.csv")
 
 

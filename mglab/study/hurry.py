@@ -33,8 +33,6 @@ from mglab.study.ready import staged
 from mglab.study.rhythm import INTERVAL_S, checked_more_often
 from mglab.study.watch import LOOK_EVERY_S, Look, short
 
-TIMES = 2
-"""Trial instances a way: with the group's three that is within a Learner Lab's nine (aws-facts 5)."""
 SERVING_TIMEOUT_S = 1200.0
 IMAGE, CHECKS = "image instead of user-data", f"checks every {INTERVAL_S} s"
 
@@ -108,7 +106,7 @@ def _tried(lab: Lab) -> Trials:
         try:
             recipes = [trials.recipe(lab, way) for way in trials.WAYS]
             subnets = network.subnets(lab)
-            started = [_started(lab, recipe, subnet) for recipe in recipes for subnet in subnets[:TIMES]]
+            started = [_started(lab, recipe, subnet) for recipe in recipes for subnet in subnets[: trials.TIMES]]
             return Trials(tuple(_timed(lab, started)))
         finally:
             trials.end(lab)

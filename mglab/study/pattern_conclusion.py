@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mglab.display import column
 from mglab.study.pattern import NAME, Arm, Pattern, address_by_responder, candidates, crossings, is_empty, situation
@@ -35,11 +35,32 @@ class Finding:
     because: str = field(metadata=column("Because"))
 
 
-def conclusion(seen: Pattern) -> list[Finding]:
+def conclusion(seen: Pattern, backend: str) -> list[Finding]:
     """Say what the experiment shows: each question's answer, then the mechanism."""
     judged = verdicts(seen)
-    findings = [ask(seen, judged) for ask in QUESTIONS]
+    findings = [_as_far_as_seen(ask(seen, judged), backend) for ask in QUESTIONS]
     return [*findings, _mechanism({finding.about: finding for finding in findings})]
+
+
+def port_caveat(backend: str) -> str:
+    """Say what cannot be known of the source port that a request had when it reached the balancer."""
+    if backend == "local":
+        return ""
+    return (
+        "a fixed source port is the client's own: a router on the way that translates addresses may have put another "
+        "in its place, and from here nobody can tell"
+    )
+
+
+def _as_far_as_seen(finding: Finding, backend: str) -> Finding:
+    """Say of an answer about the port that it holds for the client's own; one that found a difference needs no more."""
+    if finding.about != "Source port" or finding.reading not in _PORT_CAVEAT or not port_caveat(backend):
+        return finding
+    statement = f"{finding.statement.rstrip('.')}; {port_caveat(backend)}."
+    return replace(finding, statement=statement)
+
+
+_PORT_CAVEAT = ("does not decide", "order")
 
 
 # -- the questions -----------------------------------------------------------------------------------------

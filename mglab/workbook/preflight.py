@@ -14,17 +14,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
+from mglab.config import Config
 from mglab.display import column
 from mglab.errors import CheckFailed, LabError
 from mglab.session import Lab
-from mglab.steps import teardown
+from mglab.steps import teardown, trials
 
 MOST_VPCS = 5
 """VPCs in a region, AWS's default quota (aws-facts 3.5)."""
 MOST_INSTANCES = 9
 """Running instances in an Academy region before the excess is terminated (aws-facts 5)."""
-NEEDED_INSTANCES = 5
-"""The builder, two test launches or the group's three: never more at once."""
+LARGEST_LOSS = 3
+"""Step 85: "or three" are terminated, whatever the group's sizes are."""
 UNCLAIMED_ADDRESS = "127.255.0.1"
 SHOWN_PACKAGES = ("boto3", "papermill", "jupyterlab", "pandas", "typst")
 
@@ -117,9 +118,16 @@ def _room_for_instances(lab: Lab) -> tuple[str, str]:
         Filters=[{"Name": "instance-state-name", "Values": ["pending", "running"]}]
     )
     running = sum(len(r["Instances"]) for page in pages for r in page["Reservations"])
-    if running + NEEDED_INSTANCES > MOST_INSTANCES:
-        return f"{running} running; an Academy account allows {MOST_INSTANCES}", "stop what is not needed"
-    return f"{running} running", ""
+    at_once = most_at_once(lab.config)
+    if running + at_once > MOST_INSTANCES:
+        wanted = f"{at_once} more at times; an Academy account allows {MOST_INSTANCES}"
+        return f"{running} running, and this lab has {wanted}", "stop what is not needed"
+    return f"{running} running, and this lab has {at_once} more at times", ""
+
+
+def most_at_once(config: Config) -> int:
+    """Say how many instances there are at most at a time: the group's, a replacement, and the trials beside them."""
+    return max(config.maximum, LARGEST_LOSS) + trials.AT_ONCE
 
 
 def _nothing_left_over(lab: Lab) -> tuple[str, str]:
@@ -193,7 +201,7 @@ def _plan(lab: Lab) -> Iterator[Priced]:
     yield Priced("Its capacity units", "few", prices.capacity_unit_hour, "a quiet hour uses about a thousandth of one")
     yield Priced(
         f"{config.instance_type} instances",
-        f"{config.minimum} to {config.maximum}, and one to build the image",
+        f"{config.minimum} to {config.maximum}; at times {most_at_once(config)} with those that test and try",
         prices.instance_hour(config.instance_type),
         "by the second, 60 s at least",
     )

@@ -37,7 +37,7 @@ def sizes(lab: Lab) -> tuple[int, int, int]:
 
 def test_both_ways_of_bringing_the_server_answer_and_are_ended(lab: Lab) -> None:
     tried = hurry.image_or_user_data(lab)
-    assert [one.way for one in tried.trials] == [way for way in trials.WAYS for _ in range(hurry.TIMES)]
+    assert [one.way for one in tried.trials] == [way for way in trials.WAYS for _ in range(trials.TIMES)]
     assert all(one.bands[-1].ends_s > 0 for one in tried.trials)
     assert not trials.living(lab) or {it.state for it in trials.living(lab)} == {"shutting-down"}
 

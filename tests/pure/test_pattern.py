@@ -106,7 +106,7 @@ def said(found: list[Finding]) -> list[str]:
 @cache
 def told(seed: int, world: str = "") -> list[Finding]:
     broken = BROKEN[world][0] if world else {}
-    return conclusion(World(seed, **broken).pattern(REQUESTS))
+    return conclusion(World(seed, **broken).pattern(REQUESTS), "local")
 
 
 def test_the_true_world_is_told_as_it_is() -> None:
@@ -131,7 +131,7 @@ def test_true_worlds_give_a_false_alarm_in_one_of_twenty_at_most() -> None:
     for seed in range(TRUE_WORLDS):
         seen = World(seed).pattern(REQUESTS)
         found = {key for key, verdict in verdicts(seen).items() if verdict.found}
-        if found - HOLDS_IN_TRUTH or read(conclusion(seen)) != TRUTH:
+        if found - HOLDS_IN_TRUTH or read(conclusion(seen, "local")) != TRUTH:
             alarms.append(seed)
     print(f"false alarms in {len(alarms)} of {TRUE_WORLDS} true worlds, {len(alarms) / TRUE_WORLDS:.1%}: {alarms}")
     assert len(alarms) <= FALSE_ALARMS * TRUE_WORLDS
@@ -155,9 +155,9 @@ def test_every_number_in_the_text_is_in_the_saved_data(world: str) -> None:
     seen = World(7, **(BROKEN[world][0] if world else {})).pattern(REQUESTS)
     saved = TypeAdapter(Pattern).dump_json(seen)
     again = TypeAdapter(Pattern).validate_json(saved)
-    assert conclusion(again) == conclusion(seen)
+    assert conclusion(again, "local") == conclusion(seen, "local")
     allowed = set(counted(json.loads(saved))) | written(again)
-    for finding in conclusion(again):
+    for finding in conclusion(again, "local"):
         assert set(ADDRESS.findall(finding.because)) <= set(ADDRESS.findall(saved.decode()))
         words = re.sub(r"us-east-1\w|i-\w+", "", ADDRESS.sub("", finding.because))
         unknown = [number for number in NUMBER.findall(words) if number not in allowed]
@@ -220,22 +220,22 @@ def zone(arm: dict[str, Any], address: str) -> str:
 
 
 def test_of_nothing_nothing_is_said() -> None:
-    assert set(read(conclusion(Pattern(0, ()))).values()) == {NOT_MEASURED}
+    assert set(read(conclusion(Pattern(0, ()), "local")).values()) == {NOT_MEASURED}
 
 
 def test_what_was_not_asked_is_not_measured() -> None:
     """Two instances alone show that the address decides; how a node chooses they cannot show."""
     whole = World(1).pattern(REQUESTS)
     part = replace(whole, arms=tuple(arm for arm in whole.arms if arm.setting == SETTINGS[0]))
-    readings = read(conclusion(part))
+    readings = read(conclusion(part, "local"))
     assert readings["Address"] == "decides"
     assert {readings[about] for about in ("Choice", "Source port", "Empty zone", "Cross-zone")} == {NOT_MEASURED}
-    assert said(conclusion(part))[-1].endswith("how a node picks within it was not measured.")
+    assert said(conclusion(part, "local"))[-1].endswith("how a node picks within it was not measured.")
 
 
 def test_when_nobody_answers_it_says_so() -> None:
     everyone = frozenset(replica.private_address for replica in (A, B, C))
-    found = conclusion(World(1, silent=everyone).pattern(20))
+    found = conclusion(World(1, silent=everyone).pattern(20), "local")
     assert read(found)["Answers"] == "one is silent"
     assert {read(found)[about] for about in ("Order", "Address", "Choice", "Mechanism")} == {NOT_MEASURED}
 
@@ -245,7 +245,7 @@ def test_of_a_few_requests_nothing_is_said_that_is_not_so(requests: int) -> None
     """Where the curves do not hold the shuffled tests do; what so few cannot tell is not measured, or not seen."""
     weaker = {("Size", "all")}
     for seed in range(12):
-        readings = read(conclusion(World(seed).pattern(requests)))
+        readings = read(conclusion(World(seed).pattern(requests), "local"))
         readings.pop("Mechanism")
         wrong = {it for it in readings.items() if it[1] not in (TRUTH[it[0]], NOT_MEASURED)}
         assert wrong <= weaker, f"seed {seed}"
@@ -302,3 +302,17 @@ def test_a_replica_is_known_by_its_address_only_once() -> None:
     seen = World(1).pattern(3)
     assert seen.replicas == sorted({A, B, C}, key=lambda it: (it.zone, it.private_address))
     assert all(isinstance(it, Replica) for it in seen.replicas)
+
+
+def test_on_aws_the_port_is_said_to_be_the_clients_own() -> None:
+    """A home router may give a connection another port; what did make a difference needs no such words."""
+    true = World(3).pattern(REQUESTS)
+    by_port = World(3, pick="port").pattern(REQUESTS)
+
+    def of_the_port(seen: Pattern, backend: str) -> Finding:
+        return next(it for it in conclusion(seen, backend) if it.about == "Source port")
+
+    here, there = of_the_port(true, "local"), of_the_port(true, "aws")
+    assert (here.reading, here.because) == (there.reading, there.because) == ("does not decide", there.because)
+    assert "router" not in here.statement and "router" in there.statement
+    assert of_the_port(by_port, "aws") == of_the_port(by_port, "local")

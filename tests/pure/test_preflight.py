@@ -169,11 +169,11 @@ def test_a_type_that_two_zones_do_not_offer_blocks(zones: tuple[str, ...], block
     assert asked.next == ("choose another instance_type" if blocks else "")
 
 
-@pytest.mark.parametrize(("running", "status"), [((), "ok"), ((2, 2), "ok"), ((2, 3), "warning")])
+@pytest.mark.parametrize(("running", "status"), [((), "ok"), ((1, 1), "ok"), ((1, 2), "warning")])
 def test_instances_that_already_run_leave_less_room(running: tuple[int, ...], status: str) -> None:
     pages: list[Any] = [{"Reservations": [{"Instances": [{}] * count}]} for count in running]
     paginator = SimpleNamespace(paginate=lambda **_: pages)
-    lab: Any = SimpleNamespace(ec2=SimpleNamespace(get_paginator=lambda _: paginator))
+    lab: Any = SimpleNamespace(ec2=SimpleNamespace(get_paginator=lambda _: paginator), config=Config())
     asked = preflight._asked("Room?", preflight._room_for_instances, lab)
     assert (asked.status, asked.blocks) == (status, False)
     assert asked.found.startswith(f"{sum(running)} running")
@@ -183,5 +183,5 @@ def test_the_plan_prices_what_the_run_would_make() -> None:
     lab: Any = SimpleNamespace(config=configured(Config(), {"minimum": 1, "maximum": 4, "desired": 1}))
     planned = {it.what: it for it in preflight.plan(lab)}
     assert planned["Network load balancer"].per_hour
-    assert planned["t2.micro instances"].how_many == "1 to 4, and one to build the image"
+    assert planned["t2.micro instances"].how_many == "1 to 4; at times 8 with those that test and try"
     assert planned["VPC, subnets, gateway, routes, groups, template, alarms"].per_hour == 0
