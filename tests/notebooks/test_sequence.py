@@ -16,7 +16,10 @@ import pytest
 
 from mglab.folio.answer import ANSWER_MIME, BESIDE_MIME, GENERATED
 from mglab.folio.commentary import COMMENTARY_MIME
+from mglab.study import answers, hurry, kept
+from mglab.study.pattern_conclusion import conclusion
 from mglab.workbook import completeness
+from mglab.workbook.comparing import KINDS
 from tests.pure.numbers_told import numbers
 
 ROOT = Path(__file__).parents[2]
@@ -151,6 +154,31 @@ def test_a_model_answer_tells_no_number_that_the_evidence_of_its_own_steps_does_
         there = tables_of(finished, RESTS_ON[one["about"]]) | beside_it(finished, one["about"])
         said = numbers(" ".join(one["paragraphs"]))
         assert one["paragraphs"] and said <= there, (one["about"], said - there)
+
+
+def test_the_answers_are_made_again_word_for_word_from_what_was_kept(finished: Finished) -> None:
+    """Nothing but the files in the run's folder is asked, and the teardown was long ago."""
+    told = {one["about"]: one["paragraphs"] for one in finished.shown(ANSWER_MIME)}
+    again = answered_from_files(finished.folder / "experiments")
+    assert again and {about: told[about] for about in again} == again
+
+
+def answered_from_files(folder: Path) -> dict[str, list[str]]:
+    """Answer every question that experiments answer, from their files alone."""
+    found = {stem: kept.read(folder / f"{stem}.json", kind) for stem, kind in KINDS.items()}
+    had: dict[str, Any] = {stem: whole[1] for stem, whole in found.items() if whole}
+    closed = had["closed-health-port"].seen
+    lost = [had[f"terminate-{count}"] for count in (1, 2, 3)]
+    faster = hurry.findings(had["grow"], had["faster-checks"], had["faster-image"])
+    return {
+        "Step 83": answers.step_83(closed, backend="local"),
+        "Question 1": answers.question_1(conclusion(had["pattern"], "local"), backend="local"),
+        "Question 2": answers.question_2(
+            lost, drained=had["deregister"], silent=had["stop-service"], closed=closed, backend="local"
+        ),
+        "Question 3": answers.question_3(had["grow"], faster, backend="local"),
+        "Scale under load": answers.under_load(had["surge"], backend="local"),
+    }
 
 
 def tables_of(finished: Finished, steps: set[str]) -> set[str]:
