@@ -261,9 +261,9 @@ def read(lab: Lab, lines: Sequence[Metric], since: datetime, until: datetime | N
     return frame.sort_index()
 
 
-def points(frame: pandas.DataFrame, line: Metric) -> tuple[tuple[datetime, float], ...]:
-    """Give a line's points out of what was read, oldest first."""
-    known = frame[line.label].dropna().items()
+def points(frame: pandas.DataFrame, label: str) -> tuple[tuple[datetime, float], ...]:
+    """Give the points of one line, by its label, out of what was read; oldest first."""
+    known = frame[label].dropna().items()
     return tuple((at.to_pydatetime(), float(value)) for at, value in known)  # type: ignore[attr-defined]
 
 

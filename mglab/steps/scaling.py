@@ -11,6 +11,8 @@ The API's own grace period would be 0; the console's 300 s are asked for, as the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -232,6 +234,16 @@ def put_limits_back(lab: Lab) -> Group:
     if all(getattr(found, name) == size for name, size in wanted.items()):
         return found
     return set_limits(lab, **wanted)
+
+
+@contextmanager
+def other_limits(lab: Lab, *, minimum: int | None = None, maximum: int | None = None) -> Iterator[None]:
+    """Let the group have other limits for as long as the block lasts, then those it was made with."""
+    set_limits(lab, minimum=minimum, maximum=maximum)
+    try:
+        yield
+    finally:
+        put_limits_back(lab)
 
 
 def terminate_instance(lab: Lab, instance_id: str) -> Instance:

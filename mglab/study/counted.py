@@ -34,7 +34,7 @@ def counted(lab: Lab, since: datetime, until: datetime) -> tuple[Counted, ...]:
     traffic = [line for line in monitoring.load_balancer_tab(lab) if line.label in (FLOWS, *TROUBLE)]
     monitoring.wait_published(lab, hosts[0], until)
     frame = monitoring.read(lab, [*hosts, *traffic], since - MINUTE, until)
-    read = (Counted(line.label, line.statistic, monitoring.points(frame, line)) for line in (*hosts, *traffic))
+    read = (Counted(line.label, line.statistic, monitoring.points(frame, line.label)) for line in (*hosts, *traffic))
     return tuple(line for line in read if line.points)
 
 

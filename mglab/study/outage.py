@@ -70,12 +70,9 @@ def _room_for(lab: Lab, count: int) -> Iterator[None]:
     if before.desired >= count:
         yield
         return
-    scaling.set_limits(lab, minimum=count, maximum=max(count, before.maximum))
-    try:
+    with scaling.other_limits(lab, minimum=count, maximum=max(count, before.maximum)):
         _settle(lab, count)
         yield
-    finally:
-        scaling.set_limits(lab, minimum=before.minimum, maximum=before.maximum, desired=before.desired)
     _settle(lab, before.desired)
 
 

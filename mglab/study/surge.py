@@ -232,11 +232,8 @@ def _room_to_grow(lab: Lab) -> Iterator[None]:
     if before.maximum > before.desired:
         yield
         return
-    scaling.set_limits(lab, maximum=before.maximum + 1)
-    try:
+    with scaling.other_limits(lab, maximum=before.maximum + 1):
         yield
-    finally:
-        scaling.set_limits(lab, maximum=before.maximum, desired=min(scaling.group(lab).desired, before.maximum))
 
 
 def _came(wait: Callable[[], object]) -> bool:
@@ -313,10 +310,10 @@ def _told(lab: Lab, began: datetime, ended: datetime) -> Told:
     balancer = monitoring.read(lab, monitoring.load_balancer_tab(lab), since)
     done = [activity for activity in scaling.activities(lab) if activity.started >= began]
     return Told(
-        cpu=_points(group, "CPU (%)"),
-        new_flows=_points(balancer, "New flows"),
-        desired=_points(group, "Desired"),
-        in_service=_points(group, "In service"),
+        cpu=monitoring.points(group, "CPU (%)"),
+        new_flows=monitoring.points(balancer, "New flows"),
+        desired=monitoring.points(group, "Desired"),
+        in_service=monitoring.points(group, "In service"),
         alarms=_alarms(lab),
         activities=tuple(sorted(done, key=lambda activity: activity.started)),
     )
@@ -335,16 +332,11 @@ def _alarms(lab: Lab) -> tuple[TrackingAlarm, ...]:
 
 def _cpu(lab: Lab, since: datetime) -> Points:
     lines = [line for line in monitoring.group_lines(lab.config.group_name) if line.name == "CPUUtilization"]
-    return _points(monitoring.read(lab, lines, since), lines[0].label)
-
-
-def _points(frame: pandas.DataFrame, label: str) -> Points:
-    series = frame[label].dropna()
-    return tuple((at.to_pydatetime(), float(value)) for at, value in series.items())  # type: ignore[attr-defined]
+    return monitoring.points(monitoring.read(lab, lines, since), lines[0].label)
 
 
 def _last(frame: pandas.DataFrame, label: str) -> datetime | None:
-    return max((at for at, _ in _points(frame, label)), default=None)
+    return max((at for at, _ in monitoring.points(frame, label)), default=None)
 
 
 def _feeling(phase: str, samples: Sequence[Sample]) -> Feeling:

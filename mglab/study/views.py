@@ -169,7 +169,7 @@ class View:
 
     def points(self, line: Metric) -> Points:
         """Give a line's points, oldest first."""
-        return monitoring.points(self.frame, line)
+        return monitoring.points(self.frame, line.label)
 
     @property
     def summary(self) -> list[Summary]:
