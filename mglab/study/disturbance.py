@@ -34,7 +34,7 @@ from mglab.study.watch import Watch
 US = "us"
 MARGIN_S = 30.0
 """How long is watched before the first act and after all is well, so that a figure shows what it compares with."""
-FEWER = "CloudWatch has a whole minute with fewer healthy hosts"
+FEWER = "CloudWatch's first minute with fewer healthy hosts is over"
 
 
 @dataclass(frozen=True)

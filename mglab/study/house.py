@@ -16,7 +16,7 @@ from typing import Any, Literal, ParamSpec
 
 from matplotlib import rc_context, rc_params_from_file
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import MINUTELY, AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
 from mglab.display import status
@@ -144,6 +144,7 @@ MINUTE, BASIC = timedelta(minutes=1), timedelta(minutes=5)
 def time_axis(ax: Axes) -> None:
     """Write lab time along an axis, in steps that a reader would choose."""
     locator = AutoDateLocator(minticks=3, maxticks=8)
+    locator.intervald[MINUTELY] = [1, 2, 5, 10, 15, 30]  # its own list leaves out 2: eight minutes had one tick
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     ax.set_xlabel("lab time (UTC)")

@@ -20,7 +20,7 @@ from mglab.study.accounts import ACTIVITY, ALARM, BEGINS, doing, turn
 from mglab.study.client import Sample
 from mglab.study.counted import FLOWS, HOSTS, Counted
 from mglab.study.disturbance import US, Disturbance
-from mglab.study.house import COLOURS, DASHES, FAILED, MARKERS, NAMES, TIGHT
+from mglab.study.house import COLOURS, DASHES, FAILED, MARKERS, NAMES, QUIET, TIGHT
 from mglab.study.timeline import Event, lanes
 from mglab.study.watch import GONE, OBSERVERS, short
 
@@ -74,6 +74,10 @@ def _draw_counts(panels: Sequence[Axes], lines: Sequence[Counted]) -> None:
         ax.set_ylim(0, 1.7 * highest)  # the legend has room above the lines
         ax.yaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10], integer=True))
         house.legend(ax, "upper left", fontsize=TIGHT, ncols=5, borderaxespad=0.1, columnspacing=1)
+    panels[0].annotate(
+        "counted by CloudWatch, a point a minute", (1, 1), xycoords="axes fraction", xytext=(-2, -2),
+        textcoords="offset points", ha="right", va="top", fontsize=TIGHT, color=QUIET,
+    )  # fmt: skip
     panels[0].set_ylabel("healthy\nhosts", fontsize=NAMES)
     panels[1].set_ylabel("count\na minute", fontsize=NAMES)
 

@@ -216,6 +216,15 @@ def test_cloudwatch_s_counts_stand_between_what_was_felt_and_what_was_said() -> 
     assert [it.get_text() for it in flows.get_legend().get_texts()] == ["New flows", "Fail-open flows"]
 
 
+@pytest.mark.parametrize("minutes_shown", [3, 8, 9, 14, 40, 75])
+def test_an_axis_of_time_has_enough_ticks_to_be_read_by(minutes_shown: int) -> None:
+    end = START + timedelta(minutes=minutes_shown)
+    figure = outage_plot.outage(replace(OUTAGE, events=(*OUTAGE.events, Event(end, "us", "x: y"))), title="t")
+    figure.canvas.draw()
+    (low, high), ticks = figure.axes[-1].get_xlim(), figure.axes[-1].get_xticks()
+    assert 3 <= sum(low <= tick <= high for tick in ticks) <= 9
+
+
 def test_every_figure_draws_from_little_and_from_nothing() -> None:
     for figure in (
         outage_plot.outage(OUTAGE, title="t"),
