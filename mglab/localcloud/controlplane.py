@@ -83,12 +83,12 @@ def create(
 def tick(cloud: ControlPlane, observed: Observed) -> Desired:
     """Let every service act on what was seen; give what should be from now on."""
     now = cloud.clock.time()
+    _each_minute(cloud, observed, now)  # first: a minute's points are of that minute, not of what came after it
     cloud.ec2.observe(observed)
     cloud.elbv2.observe(observed, cloud.clock.lab_time_of)
     cloud.ec2.tick(now)
     cloud.autoscaling.tick(now)
     cloud.elbv2.tick(now)
-    _each_minute(cloud, observed, now)
     return _desired(cloud)
 
 

@@ -296,6 +296,16 @@ def test_metrics_reported_when_they_are_not_zero_are_absent_otherwise(cloud: Clo
     }  # fmt: skip
 
 
+def test_what_is_asked_after_a_minutes_last_look_is_the_next_minutes(cloud: Cloud) -> None:
+    """A target deregistered between the last look and the minute's points was healthy in that minute."""
+    _, group_arn = serving(cloud)
+    key = "HealthyHostCount", ("LoadBalancer", "TargetGroup")
+    cloud.call("deregister_targets", TargetGroupArn=group_arn, Targets=[{"Id": "i-a"}])
+    assert points(cloud)[key] == [1.0, 1.0]
+    cloud.elbv2.tick(cloud.time)
+    assert sorted(points(cloud)[key]) == [0.0, 1.0]
+
+
 def test_units(cloud: Cloud) -> None:
     serving(cloud)
     units = {metric: unit for _, metric, _, _, unit in cloud.elbv2.minute(cloud.time)}

@@ -207,6 +207,7 @@ class Elbv2:
         elbv2_targets.move_all(self._state, now)
         elbv2_plane.publish(self._state, now)
         elbv2_balancers.delete_left_interfaces(self._state, now)
+        elbv2_metrics.watch_health(self._state)
 
     def observe(self, observed: Observed, lab_time_of: Callable[[float], float]) -> None:
         """Take in what the data plane saw."""

@@ -15,16 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, replace
 
 from mglab.localcloud.api.elbv2_plane import members_of
-from mglab.localcloud.api.elbv2_state import LoadBalancer, State, TargetGroup, groups_of
+from mglab.localcloud.api.elbv2_state import Datum, LoadBalancer, State, TargetGroup, groups_of
 from mglab.localcloud.rules import peaks, routing
 from mglab.localcloud.seam import FlowKey, FlowReport
 
 NAMESPACE = "AWS/NetworkELB"
 MINUTE_S = 60
 LCU_NEW_FLOWS_PER_S, LCU_ACTIVE_FLOWS, LCU_BYTES_PER_HOUR = 800, 100_000, 1e9  # aws-facts 6: NLCU for TCP
-
-Datum = tuple[str, str, dict[str, str], float, str]
-"""(namespace, metric name, dimensions, value, unit)"""
 
 ALWAYS: dict[str, Callable[[FlowReport], int]] = {
     "ActiveFlowCount": lambda flow: flow.active_flows,
@@ -68,6 +65,19 @@ def watch_peaks(state: State, now: float) -> None:
     state.peaks = {node: peaks.seen(state.peaks.get(node), now, *total) for node, total in totals.items()}
 
 
+def watch_health(state: State) -> None:
+    """Note what every node would report of its targets: the last look within a minute is that minute's point."""
+    state.health = {
+        balancer.dimension: [*_health(state, balancer)] for balancer in state.load_balancers.values()
+    }  # fmt: skip
+
+
+def _health(state: State, balancer: LoadBalancer) -> Iterator[Datum]:
+    for group in groups_of(state, balancer):
+        yield from _host_counts(state, balancer, group)
+    yield from _zonal_health(state, balancer)
+
+
 def consumed_lcus(flow: FlowReport) -> float:
     """Give the capacity units of a minute: its busiest dimension counts."""
     return max(
@@ -89,9 +99,8 @@ def _of_balancer(state: State, balancer: LoadBalancer, passed: dict[FlowKey, Flo
     for group in groups_of(state, balancer):
         to_group = _sum(name, (flow for key, flow in mine.items() if key[2] == group.arn))
         yield from _flow_data(to_group, {"TargetGroup": group.dimension}, *_per_target_group())
-        yield from _host_counts(state, balancer, group)
+    yield from state.health.get(name, ())
     yield from _peaks(state, balancer)
-    yield from _zonal_health(state, balancer)
 
 
 def _flow_data(

@@ -29,6 +29,10 @@ TargetKey = tuple[str, int]
 """(instance id, port)"""
 
 
+Datum = tuple[str, str, dict[str, str], float, str]
+"""(namespace, metric name, dimensions, value, unit)"""
+
+
 @dataclass
 class Registration:
     """One target of one group: its walk, and what each node's probes last said."""
@@ -141,6 +145,8 @@ class State:
     """What the data plane last said."""
     flows_at_minute: dict[FlowKey, FlowReport] = field(default_factory=dict)
     """What it had said at the last minute's datapoints."""
+    health: dict[str, list[Datum]] = field(default_factory=dict)
+    """Each balancer's points about its targets, as of the last look."""
     peaks: dict[tuple[str, str], Peak] = field(default_factory=dict)
     """Load balancer's dimension value and zone: how high its node's traffic has risen in this minute."""
 
