@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from mglab import display
-from mglab.folio import blocks, handout, typeset
+from mglab.folio import appendix, blocks, handout, screenshots, typeset
 from mglab.folio.blocks import Block, Gathered, Mark
 from mglab.folio.record import RunRecord
 
@@ -55,6 +55,8 @@ def compose(
     """Make one document of a run's record and its notebooks; ``whole`` holds it to all of the handout's steps."""
     gathered = Gathered(run_folder=run_folder)
     chapters = [_chapter(one, record, gathered) for one in sources]
+    screenshots.placed(chapters, gathered)
+    last = appendix.chapter(record, gathered) if whole else None
     for chapter in chapters:
         _resolve_links(chapter["blocks"], gathered)
     sections = _map(gathered.marks)
@@ -70,7 +72,7 @@ def compose(
         "facts": _facts(record, gathered, moment),
         "problems": problems,
         "standing": _standing(record, chapters, problems, absent) if whole else _standing_alone(chapters, problems),
-        "chapters": chapters,
+        "chapters": [*chapters, *([last] if last else [])],
         "map": sections if whole else [],
         "absent": absent,
         "unwritten": gathered.unwritten,

@@ -47,6 +47,9 @@ class RunRecord:
     started: datetime | None = None
     finished: datetime | None = None
     notebooks: tuple[Told, ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
+    knobs: tuple[tuple[str, str], ...] = ()
+    software: tuple[tuple[str, str], ...] = ()
     found: bool = False
 
     @property
@@ -83,6 +86,9 @@ def from_json(data: Mapping[str, Any], name: str) -> RunRecord:
         started=moment(data.get("started")),
         finished=moment(data.get("finished")),
         notebooks=_notebooks(data.get("notebooks")),
+        parameters=_pairs(data.get("parameters")),
+        knobs=_pairs(data.get("knobs")),
+        software=_pairs(data.get("software")),
         found=True,
     )
 
@@ -112,6 +118,10 @@ def _told(name: str, value: Any) -> Told:
     if not isinstance(value, Mapping):
         return Told(name, _word(value))
     return Told(name, _word(value.get("status")), _number(value.get("seconds")), _word(value.get("error")))
+
+
+def _pairs(value: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((str(name), _word(one)) for name, one in value.items()) if isinstance(value, Mapping) else ()
 
 
 def _word(value: Any) -> str:

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import errno
 import socket
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 
 from mglab.config import Config
 from mglab.display import column
 from mglab.errors import CheckFailed, LabError
 from mglab.session import Lab
 from mglab.steps import teardown, trials
+from mglab.workbook import software
 
 MOST_VPCS = 5
 """VPCs in a region, AWS's default quota (aws-facts 3.5)."""
@@ -27,7 +26,6 @@ MOST_INSTANCES = 9
 LARGEST_LOSS = 3
 """Step 85: "or three" are terminated, whatever the group's sizes are."""
 UNCLAIMED_ADDRESS = "127.255.0.1"
-SHOWN_PACKAGES = ("boto3", "papermill", "jupyterlab", "pandas", "typst")
 
 
 @dataclass(frozen=True)
@@ -59,8 +57,7 @@ def whereabouts(lab: Lab) -> list[Fact]:
         Fact("Region", lab.region),
         Fact("Clock", f"{lab.clock.now():%Y-%m-%d %H:%M:%S} UTC, {pace}"),
         Fact("Outputs", lab.folder.name),
-        Fact("Python", sys.version.split()[0]),
-        *(Fact(name, version(name)) for name in SHOWN_PACKAGES),
+        *(Fact(name, told) for name, told in software.versions().items()),
     ]
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from mglab import config
 from mglab.errors import LabError, OutputsUnwritable, TeardownIncomplete, UsageError
-from mglab.workbook import closing, clouds, cost, execution, guard, lost, plan, state, times
+from mglab.workbook import closing, clouds, cost, execution, guard, lost, plan, software, state, times
 from mglab.workbook.progress import StatusLine
 from mglab.workbook.surroundings import (
     Stop,
@@ -183,6 +183,7 @@ def _record(options: Options, name: str, known: Mapping[str, Any]) -> dict[str, 
         "pid": os.getpid(),
         "keep": options.keep,
         "parameters": {**known.get("parameters", {}), **options.parameters},
+        "software": software.versions(),
         "status": "running",
         "started": known.get("started") or now,
         "notebooks": dict(known.get("notebooks", {})),
