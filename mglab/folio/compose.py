@@ -68,6 +68,7 @@ def compose(
         "project": PROJECT,
         "author": record.author,
         "run": record.run,
+        "backend": record.backend or _only(gathered, "backend"),
         "generated": display.iso(moment),
         "facts": _facts(record, gathered, moment),
         "problems": problems,
