@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from mglab import config
-from mglab.errors import TeardownIncomplete, UsageError
+from mglab.errors import LabError, TeardownIncomplete, UsageError
 
 
 def run(options: argparse.Namespace) -> int:
@@ -185,6 +185,30 @@ def check(options: argparse.Namespace) -> int:
     failed = [name for name, one in notebooks.items() if one.get("status") != "passed"]
     print("\n".join(f"{name}: {notebooks[name].get('status')}" for name in failed) or "every notebook passed")
     return 1 if failed or any(section.status == "missing" for section in sections) else 0
+
+
+def mark(options: argparse.Namespace) -> int:
+    """Print a class table of submitted folios; exit code 1 when one of them could not be read."""
+    from mglab.folio import marking
+
+    several = len({path.name for path in options.pdfs}) == len(options.pdfs)
+    read, refused = [], []
+    for path in options.pdfs:
+        try:
+            read.append(marking.read(path, path.name if several else str(path)))
+        except LabError as error:
+            refused.append(error.message)
+    steps, shared = marking.by_step(read), marking.shared(read)
+    if options.json:
+        print_json({"submissions": read, "steps": steps, "shared": shared, "refused": refused})
+    else:
+        print_table(read, "no folio could be read")
+        for rows in (steps if read else [], shared):
+            if rows:
+                print()
+                print_table(rows, "")
+        print("\n".join(refused))
+    return 1 if refused else 0
 
 
 def compare(options: argparse.Namespace) -> int:

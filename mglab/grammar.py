@@ -58,6 +58,11 @@ side; figures of both runs over each other go to outputs/compare-RUN-RUN/. Needs
 kept, and names every file that cannot be read.
 
   mglab compare rehearsal real    how far the local cloud's model is from AWS, band by band"""
+MARK_HELP = """\
+Reads the folio.json that every PDF carries and holds it against the pages: who, on which backend, when; evidence,
+commentary and warnings by step; which submissions show the same resources. It says what is there, not how good it is.
+
+  mglab mark submissions/*.pdf"""
 CLOUD_HELP = """\
   mglab cloud up                  start the cloud that notebooks and commands share
   mglab cloud knobs               list what the model takes for granted: delays, thresholds, shares
@@ -126,6 +131,8 @@ def grammar() -> tuple[Parser, dict[str, Parser]]:
         command("check", commands.check, "say which evidence and which commentaries a run's folio still lacks")
     )
     check.add_argument("notebook", nargs="?", default="", metavar="NN", help="only this notebook's state")
+    mark = _json(command("mark", commands.mark, "print a class table of submitted PDFs, for the lecturer", MARK_HELP))
+    mark.add_argument("pdfs", nargs="+", type=Path, metavar="PDF", help="submitted folios")
     compare = _json(command("compare", commands.compare, "set two runs' measurements side by side", COMPARE_HELP))
     compare.add_argument("first", metavar="RUN", help="for example a rehearsal")
     compare.add_argument("second", metavar="RUN", help="for example the same on AWS")

@@ -85,7 +85,6 @@ class Shared:
 def read(path: Path, name: str = "") -> Submission:
     """Read one folio, called ``name`` or as its file is; raises LabError for what is no folio of ours."""
     pages, document = _opened(path)
-    text = _squeezed("".join(pages))
     found = list(_blocks(document))
     per_step = _per_step(found)
     facts = {str(name): str(told) for name, told in document.get("facts", [])}
@@ -97,10 +96,10 @@ def read(path: Path, name: str = "") -> Submission:
         carried_out=facts.get("Carried out", "not recorded"),
         evidence=sum(one["t"] in CAPTURES for one in found),
         steps=sum(step.evidence > 0 for step in per_step.values()),
-        words=sum(_words(one) for one in found if one["t"] == "commentary" and _about(one)[0] == "Commentary"),
-        predictions=sum(_words(one) > 0 for one in found if _about(one)[0] == "Prediction" and one["t"] == "commentary"),
+        words=sum(_words(one) for one in found if _about(one)[0] == "Commentary"),
+        predictions=sum(_words(one) > 0 for one in found if _about(one)[0] == "Prediction"),
         pages=len(pages),
-        agrees=_agreement(document, found, text, pages),
+        agrees=_agreement(document, found, pages),
         warnings="; ".join(_warnings(document, found)) or "none",
         per_step=per_step,
         resource_ids=frozenset(_RESOURCE_ID.findall(json.dumps(document))),
@@ -108,8 +107,12 @@ def read(path: Path, name: str = "") -> Submission:
 
 
 def by_step(submissions: Sequence[Submission]) -> list[ClassStep]:
-    """Say of each step how many of a class have evidence of it, and who has none."""
-    return [_class_step(step, submissions) for step in handout.STEPS]
+    """Say of each step how many of a class have evidence of it, and who has none.
+
+    Steps are clicks, and several are shown by one table, filed under the last of them: so steps of which nobody has
+    evidence stand in one row with the next of their section that somebody has.
+    """
+    return [_class_step(steps, submissions) for section in handout.SECTIONS for steps in _rows(section, submissions)]
 
 
 def shared(submissions: Sequence[Submission]) -> list[Shared]:
@@ -206,8 +209,9 @@ def _texts(value: Any) -> Iterator[str]:
 # -- the document against the pages ---------------------------------------------------------------------------
 
 
-def _agreement(document: Mapping[str, Any], blocks: Sequence[Mapping[str, Any]], text: str, pages: Sequence[str]) -> str:
+def _agreement(document: Mapping[str, Any], blocks: Sequence[Mapping[str, Any]], pages: Sequence[str]) -> str:
     """Say whether what the document says stands on the pages, and nothing else."""
+    text = _squeezed("".join(pages))
     cells = [_squeezed(cell) for one in blocks if one["t"] == "evidence" for cell in _cells(one)]
     gone = sum(cell not in text for cell in cells)
     foreign = _foreign(document, pages)
@@ -224,7 +228,12 @@ def _foreign(document: Mapping[str, Any], pages: Sequence[str]) -> list[str]:
     """List words of the pages that come neither from the document nor from the template."""
     known = _plain("".join(_strings(document)) + TEMPLATE.read_text("utf-8"))
     words = dict.fromkeys(_plain(word).strip("-.,;:()[]'\"…■") for page in pages for word in page.split())
-    return [word for word in words if len(word) >= SHORTEST_WORD and word not in known]
+    return [word for word in words if len(word) >= SHORTEST_WORD and not _made_of(word, known)]
+
+
+def _made_of(word: str, known: str) -> bool:
+    """Say whether a word is known, or two that stand so close on the page that they were read as one."""
+    return word in known or any(word[:n] in known and word[n:] in known for n in range(2, len(word) - 1))
 
 
 def _plain(text: str) -> str:
@@ -244,8 +253,8 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _squeezed(text: str) -> str:
-    """Leave out what a line's end adds or takes: white space, and hyphens, real ones too."""
-    return re.sub(r"[\s\u00ad\u200b\u2060\ufffe-]", "", text)
+    """Leave out what a line's end adds or takes: white space, control characters, and hyphens, real ones too."""
+    return re.sub(r"[\s\x00-\x1f\u00ad\u200b\u2060\ufffe-]", "", text)
 
 
 def _warnings(document: Mapping[str, Any], blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -262,11 +271,26 @@ def _warnings(document: Mapping[str, Any], blocks: Sequence[Mapping[str, Any]]) 
 # -- a class ------------------------------------------------------------------------------------------------
 
 
-def _class_step(step: str, submissions: Sequence[Submission]) -> ClassStep:
-    lacking = [one.file for one in submissions if not one.per_step[step].evidence]
-    written = sorted(one.per_step[step].words for one in submissions)
+def _rows(section: handout.Section, submissions: Sequence[Submission]) -> list[list[str]]:
+    rows: list[list[str]] = [[]]
+    for step in section.steps:
+        rows[-1].append(step)
+        if any(one.per_step[step].evidence for one in submissions):
+            rows.append([])
+    return [row for row in rows if row]
+
+
+def _class_step(steps: Sequence[str], submissions: Sequence[Submission]) -> ClassStep:
+    lacking = [one.file for one in submissions if not any(one.per_step[step].evidence for step in steps)]
+    written = sorted(sum(one.per_step[step].words for step in steps) for one in submissions)
     told = f"{written[0]}, {written[len(written) // 2]}, {written[-1]}" if any(written) else "—"
-    return ClassStep(handout.shown(step), len(submissions) - len(lacking), told, _named(lacking))
+    having = len(submissions) - len(lacking)
+    return ClassStep(_spanned(steps), having, told, _named(lacking) if having else "nobody has")
+
+
+def _spanned(steps: Sequence[str]) -> str:
+    first, last = handout.shown(steps[0]), handout.shown(steps[-1])
+    return first if first == last else f"{first} to {last.rpartition(' ')[2] if steps[-1].isdigit() else last}"
 
 
 def _named(files: Sequence[str], most: int = 4) -> str:

@@ -22,9 +22,10 @@ import pytest
 from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from mglab import cli
 from mglab.clock import Clock
 from mglab.errors import LabError
-from mglab.folio import answer, commentary, evidence, handout
+from mglab.folio import answer, commentary, evidence, handout, marking
 from mglab.folio.build import build
 from mglab.folio.exporter import FolioExporter
 from mglab.study.answers import Measured
@@ -299,3 +300,62 @@ def test_nbconvert_exports_one_notebook_or_the_sequence(run: Notebooks) -> None:
     assert alone["author"] == "Ada Student" and alone["map"] == []
     whole, _ = FolioExporter(sequence=True).from_filename(notebook)
     assert whole == build(run.folder).read_bytes()
+
+
+# -- for the lecturer -----------------------------------------------------------------------------------------
+
+
+def test_a_submission_is_read_from_what_it_carries(run: Notebooks, tmp_path: Path) -> None:
+    fill(run)
+    read = marking.read(build(run.folder), "ada.pdf")
+    assert (read.file, read.author, read.backend, read.agrees[:5]) == ("ada.pdf", "Ada Student", "local", "agree")
+    assert (read.evidence, read.words > 0, read.pages > 3) == (4, True, True)
+    assert read.per_step["83"].evidence == 1 and read.per_step["83"].captured.endswith("Z")
+    assert read.per_step["87"].evidence == 1 and read.per_step["84"].evidence == 0
+    assert "texts not written" in read.warnings
+
+
+def test_a_pdf_that_was_changed_afterwards_does_not_agree_with_itself(run: Notebooks, tmp_path: Path) -> None:
+    """The pages of one run with the document of another: what an editor of PDFs leaves behind."""
+    fill(run)
+    honest = build(run.folder)
+    pages = pypdf.PdfReader(honest)
+    document = json.loads(pages.attachments["folio.json"][0])
+    text = json.dumps(document).replace("healthy", "wealthy").replace("i-0", "i-9")
+    writer = pypdf.PdfWriter()
+    for page in pages.pages:
+        writer.add_page(page)
+    writer.add_attachment("folio.json", text.encode())
+    changed = tmp_path / "changed.pdf"
+    with changed.open("wb") as file:
+        writer.write(file)
+    assert "table cells are not on the pages" in marking.read(changed).agrees
+
+
+@pytest.mark.parametrize("content", [b"", b"no pdf", b"%PDF-1.7\n%%EOF"])
+def test_what_is_no_folio_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.pdf").write_bytes(content)
+    with pytest.raises(LabError, match="x.pdf"):
+        marking.read(tmp_path / "x.pdf")
+
+
+def test_a_pdf_without_its_document_is_refused(run: Notebooks, tmp_path: Path) -> None:
+    fill(run)
+    printed = tmp_path / "printed.pdf"
+    writer = pypdf.PdfWriter()
+    for page in pypdf.PdfReader(build(run.folder)).pages:
+        writer.add_page(page)
+    with printed.open("wb") as file:
+        writer.write(file)
+    with pytest.raises(LabError, match="carries no folio.json"):
+        marking.read(printed)
+
+
+def test_the_command_prints_a_table_and_names_what_it_could_not_read(
+    run: Notebooks, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(run)
+    (tmp_path / "holiday.pdf").write_bytes(b"no pdf")
+    assert cli.main(["mark", str(build(run.folder)), str(tmp_path / "holiday.pdf")]) == 1
+    said = capsys.readouterr().out
+    assert "Ada Student" in said and "to 83 " in said and "holiday.pdf is no PDF" in said
