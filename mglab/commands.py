@@ -266,6 +266,29 @@ def doctor(options: argparse.Namespace) -> int:
     return 1 if any(finding.blocks for finding in found) else 0
 
 
+def bench(options: argparse.Namespace) -> int:
+    """Time what a benchmark compares, in turns, and keep the figures as JSON."""
+    import tempfile
+
+    from mglab.bench import folio, rounds
+    from mglab.workbook import runs, software
+
+    folder = runs.that_exists(options.run)
+    kept = folder.parent / f"bench-{options.name}.json"
+    with tempfile.TemporaryDirectory(prefix="mglab-bench-") as scratch:
+        log = Path(scratch) / "log"
+        results = rounds.in_turns(folio.contestants(folder, Path(scratch)), options.rounds, log)
+    about = {"bench": options.name, "run": folder.name, "machine": rounds.machine(), "software": software.versions()}
+    told = {**about, "missing": folio.missing(), "results": [dataclasses.asdict(one) for one in results]}
+    kept.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+    if options.json:
+        return print_json(told)
+    print(", ".join(f"{name} {value}" for name, value in {**about["machine"], **about["software"]}.items()))
+    print_table(results, "")
+    print("\n".join(word for word in (told["missing"], f"kept in {kept}") if word))
+    return 0
+
+
 # -- shared by the commands --------------------------------------------------------------------------------
 
 

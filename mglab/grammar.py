@@ -58,6 +58,10 @@ side; figures of both runs over each other go to outputs/compare-RUN-RUN/. Needs
 kept, and names every file that cannot be read.
 
   mglab compare rehearsal real    how far the local cloud's model is from AWS, band by band"""
+BENCH_HELP = """\
+Whole processes run in turns; minimum, median and maximum are printed with the ratio to ours, and kept in outputs/.
+
+  mglab bench folio     the PDF of a run against jupyter nbconvert --to webpdf on the same notebooks"""
 MARK_HELP = """\
 Reads the folio.json that every PDF carries and holds it against the pages: who, on which backend, when; evidence,
 commentary and warnings by step; which submissions show the same resources. It says what is there, not how good it is.
@@ -147,6 +151,10 @@ def grammar() -> tuple[Parser, dict[str, Parser]]:
     ssh.add_argument("instance", metavar="NAME|INSTANCE_ID", help="which instance")
     words = ssh.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND", help="default: a shell")
     words.required = False  # before Python 3.12 argparse asks for what may be nothing
+    bench = _json(command("bench", commands.bench, "time something against what one would use instead", BENCH_HELP))
+    bench.add_argument("name", choices=("folio",), help="what is timed")
+    bench.add_argument("--run", default="", metavar="NAME", help="which run's notebooks (default: the newest)")
+    bench.add_argument("--rounds", type=int, default=5, help="how often each is run (default: 5)")
     _json(_about(command("doctor", commands.doctor, "look whether this machine and account are ready")))
     return parser, made.choices
 
