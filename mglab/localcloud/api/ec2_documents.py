@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, Interface, World, tag_list, when
+from mglab.localcloud.api.moto_room import ZONE_IDS
 from mglab.localcloud.rules.lifecycle import STATE_CODES, State, status
 
 LOAD_BALANCER_REQUESTER = "amazon-elb"
@@ -101,7 +102,11 @@ def _association(world: World, interface: Interface, public: str | None) -> dict
     if public is None:
         return None
     owner = LOAD_BALANCER_REQUESTER if interface.requester_managed else "amazon"
-    return {"IpOwnerId": owner, "PublicDnsName": world.public_name(interface.vpc_id, public), "PublicIp": public}
+    said = {"IpOwnerId": owner, "PublicDnsName": world.public_name(interface.vpc_id, public), "PublicIp": public}
+    if interface.association_id is None:
+        return said
+    allocation_id = world.elastic_of(interface).allocation_id
+    return {**said, "IpOwnerId": ACCOUNT, "AllocationId": allocation_id, "AssociationId": interface.association_id}
 
 
 def _addresses(world: World, interface: Interface, public: str | None) -> dict[str, Any]:
@@ -156,6 +161,7 @@ def interface_document(world: World, interface: Interface) -> dict[str, Any]:
         **_addresses(world, interface, interface.public_address),
         "Attachment": _attachment(interface) if interface.attached else None,
         "AvailabilityZone": interface.zone,
+        "AvailabilityZoneId": ZONE_IDS[interface.zone],
         "Description": interface.description,
         "Groups": group_list(world, interface),
         "InterfaceType": "network_load_balancer" if balancer else "interface",
@@ -165,7 +171,7 @@ def interface_document(world: World, interface: Interface) -> dict[str, Any]:
         "OwnerId": ACCOUNT,
         "RequesterId": LOAD_BALANCER_REQUESTER if balancer else None,
         "RequesterManaged": balancer,
-        "SourceDestCheck": not balancer,
+        "SourceDestCheck": interface.source_dest_check and not balancer,
         "Status": "in-use" if interface.attached else "available",
         "SubnetId": interface.subnet_id,
         "TagSet": tag_list(world.tags(interface.interface_id)),
