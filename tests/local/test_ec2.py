@@ -236,9 +236,9 @@ def test_what_cannot_be_launched_is_refused(ec2: Any, lab: SimpleNamespace) -> N
     assert launch(ImageId="mine") == ("InvalidAMIID.Malformed", 'Invalid id: "mine" (expecting "ami-...")')
     assert launch(InstanceType="t2.giant")[0] == "InvalidParameterValue"
     assert launch(KeyName="lost") == ("InvalidKeyPair.NotFound", "The key pair 'lost' does not exist")
-    assert launch(SecurityGroupIds=["sg-0123abcd"]) == (
+    assert launch(SecurityGroupIds=["sg-0123"]) == (
         "InvalidGroup.NotFound",
-        "The security group 'sg-0123abcd' does not exist",
+        "The security group 'sg-0123' does not exist",
     )
     assert launch(SubnetId="subnet-1") == ("InvalidSubnetID.NotFound", "The subnet ID 'subnet-1' does not exist")
     assert launch(UserData="x" * 16385) == ("InvalidParameterValue", "User data is limited to 16384 bytes")

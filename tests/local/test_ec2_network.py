@@ -120,14 +120,13 @@ def test_unknown_things_are_not_found(ec2: Any) -> None:
     def unknown(call: str, **params: Any) -> tuple[str, str]:
         return refusal(getattr(ec2, call), **params)
 
-    vpc = unknown("describe_vpcs", VpcIds=["vpc-0123abcd"])
-    assert vpc == ("InvalidVpcID.NotFound", "The vpc ID 'vpc-0123abcd' does not exist")
-    subnet = unknown("describe_subnets", SubnetIds=["subnet-0123abcd"])
-    assert subnet == ("InvalidSubnetID.NotFound", "The subnet ID 'subnet-0123abcd' does not exist")
-    group = unknown("describe_security_groups", GroupIds=["sg-0123abcd"])
-    assert group == ("InvalidGroup.NotFound", "The security group 'sg-0123abcd' does not exist")
-    gateway = unknown("attach_internet_gateway", InternetGatewayId="igw-0123abcd", VpcId="vpc-0123abcd")
-    assert gateway == ("InvalidInternetGatewayID.NotFound", "The internetGateway ID 'igw-0123abcd' does not exist")
+    assert unknown("describe_vpcs", VpcIds=["vpc-1"]) == ("InvalidVpcID.NotFound", "The vpc ID 'vpc-1' does not exist")
+    subnet = unknown("describe_subnets", SubnetIds=["subnet-1"])
+    assert subnet == ("InvalidSubnetID.NotFound", "The subnet ID 'subnet-1' does not exist")
+    group = unknown("describe_security_groups", GroupIds=["sg-1"])
+    assert group == ("InvalidGroup.NotFound", "The security group 'sg-1' does not exist")
+    gateway = unknown("attach_internet_gateway", InternetGatewayId="igw-1", VpcId="vpc-1")
+    assert gateway == ("InvalidInternetGatewayID.NotFound", "The internetGateway ID 'igw-1' does not exist")
     key = unknown("describe_key_pairs", KeyNames=["lost"])
     assert key == ("InvalidKeyPair.NotFound", "The key pair 'lost' does not exist")
     assert unknown("describe_network_interfaces", NetworkInterfaceIds=["eni-0123456789abcdef0"])[0] == (
@@ -162,7 +161,7 @@ def test_rules_that_exist_are_refused(ec2: Any, lab: SimpleNamespace) -> None:
     code, message = refusal(ec2.authorize_security_group_ingress, GroupId=lab.group, IpPermissions=[rule])
     assert code == "InvalidPermission.Duplicate"
     assert message == 'the specified rule "peer: 0.0.0.0/0, TCP, from port: 22, to port: 22, ALLOW" already exists'
-    unknown = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "UserIdGroupPairs": [{"GroupId": "sg-0123abcd"}]}
+    unknown = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "UserIdGroupPairs": [{"GroupId": "sg-0123"}]}
     code, _ = refusal(ec2.authorize_security_group_ingress, GroupId=lab.group, IpPermissions=[unknown])
     assert code == "InvalidGroup.NotFound"
     rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [lab.group]}])[

@@ -58,7 +58,7 @@ class Gateways:
 
     def attach_internet_gateway(self, params: dict[str, Any]) -> dict[str, Any]:
         """Attach a gateway that is free (row 7) to a VPC that has none (row 6)."""
-        gateway, vpc = self._gateway(params["InternetGatewayId"]), self._world.vpc(params["VpcId"])
+        gateway, vpc = self._gateway(params["InternetGatewayId"]), self._vpc(params["VpcId"])
         if gateway.vpc is not None:
             message = f"resource {gateway.id} is already attached to network {gateway.vpc.id}"
             raise ApiError("Resource.AlreadyAssociated", message)
@@ -70,7 +70,7 @@ class Gateways:
 
     def detach_internet_gateway(self, params: dict[str, Any]) -> dict[str, Any]:
         """Detach a gateway from a VPC in which no public address is mapped (row 10)."""
-        gateway, vpc = self._gateway(params["InternetGatewayId"]), self._world.vpc(params["VpcId"])
+        gateway, vpc = self._gateway(params["InternetGatewayId"]), self._vpc(params["VpcId"])
         if gateway.vpc is None or gateway.vpc.id != vpc.id:
             raise ApiError("Gateway.NotAttached", f"resource {gateway.id} is not attached to network {vpc.id}")
         if any(it.vpc_id == vpc.id and it.public_address for it in self._world.interfaces.values()):
@@ -85,6 +85,9 @@ class Gateways:
 
     def _gateway(self, gateway_id: str) -> Any:
         return ec2_ids.known(ec2_ids.GATEWAY, gateway_id, self._backend.internet_gateways.get(gateway_id))
+
+    def _vpc(self, vpc_id: str) -> Any:
+        return ec2_ids.known(ec2_ids.ATTACHED_VPC, vpc_id, self._backend.vpcs.get(vpc_id))
 
     def _document(self, gateway: Any) -> dict[str, Any]:
         return {

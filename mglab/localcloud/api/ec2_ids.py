@@ -1,14 +1,16 @@
 """Ids of EC2's things: what AWS says of one that cannot be an id of its kind, and of one that names nothing.
 
 The codes are AWS's own, whose spelling follows no rule (``InvalidVpcID`` but ``InvalidGroupId``; a route table
-has both): each stands here as its list of errors has it.
+has both): each stands here as its list of errors has it. A VPC or subnet by any name that is none "does not
+exist", whatever it looks like (recorded: ``The vpc ID 'InvalidVpcId' does not exist``); only where a gateway is
+attached to it a VPC's id must look like one.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from mglab.localcloud.api.faults import ApiError
@@ -18,7 +20,10 @@ Thing = TypeVar("Thing")
 
 @dataclass(frozen=True)
 class Kind:
-    """How EC2 speaks of one kind of thing by its id; ``words`` has a place for the id."""
+    """How EC2 speaks of one kind of thing by its id; ``words`` has a place for the id.
+
+    ``malformed`` is empty where AWS takes any text for an id.
+    """
 
     prefix: str
     malformed: str
@@ -26,8 +31,9 @@ class Kind:
     words: str
 
 
-VPC = Kind("vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound", "The vpc ID '{}' does not exist")
-SUBNET = Kind("subnet", "InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound", "The subnet ID '{}' does not exist")
+VPC = Kind("vpc", "", "InvalidVpcID.NotFound", "The vpc ID '{}' does not exist")
+ATTACHED_VPC = replace(VPC, malformed="InvalidVpcId.Malformed")
+SUBNET = Kind("subnet", "", "InvalidSubnetID.NotFound", "The subnet ID '{}' does not exist")
 GATEWAY = Kind(
     "igw",
     "InvalidInternetGatewayId.Malformed",
@@ -56,23 +62,13 @@ INTERFACE = Kind(
 DHCP_OPTIONS = Kind(
     "dopt", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound", "The dhcpOption ID '{}' does not exist"
 )
-ALLOCATION = Kind(
-    "eipalloc",
-    "InvalidAllocationID.NotFound",  # AWS's list of errors has no malformed one
-    "InvalidAllocationID.NotFound",
-    "The allocation ID '{}' does not exist",
-)
-
-
-def well_formed(kind: Kind, resource_id: str) -> bool:
-    """Say whether a text can be an id of the kind: 8 or 17 hex digits after its prefix (aws-facts 3.4)."""
-    return re.fullmatch(rf"{kind.prefix}-[0-9a-f]{{8}}(?:[0-9a-f]{{9}})?", resource_id) is not None
+ALLOCATION = Kind("eipalloc", "", "InvalidAllocationID.NotFound", "The allocation ID '{}' does not exist")
 
 
 def check(kind: Kind, resource_ids: Iterable[str]) -> None:
     """Refuse the first that cannot be an id of the kind; AWS does before it looks any of them up."""
     for resource_id in resource_ids:
-        if not well_formed(kind, resource_id):
+        if kind.malformed and not re.fullmatch(rf"{kind.prefix}-[0-9a-z]+", resource_id):
             raise ApiError(kind.malformed, f'Invalid id: "{resource_id}" (expecting "{kind.prefix}-...")')
 
 

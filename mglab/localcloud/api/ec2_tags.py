@@ -40,7 +40,10 @@ TYPES = {
 }
 """An id's prefix -> what TagSpecifications and DescribeTags call the kind."""
 
-_KINDS: dict[str, Kind] = {kind.prefix: kind for kind in vars(ec2_ids).values() if isinstance(kind, Kind)} | {
+_OF_THE_NETWORK = (ec2_ids.VPC, ec2_ids.SUBNET, ec2_ids.GATEWAY, ec2_ids.ROUTE_TABLE, ec2_ids.GROUP, ec2_ids.GROUP_RULE)
+_KINDS = {
+    **{kind.prefix: kind for kind in (*_OF_THE_NETWORK, ec2_ids.ACL, ec2_ids.INTERFACE)},
+    **{kind.prefix: kind for kind in (ec2_ids.DHCP_OPTIONS, ec2_ids.ALLOCATION)},
     "i": Kind("i", "InvalidInstanceID.Malformed", "InvalidInstanceID.NotFound", "The instance ID '{}' does not exist"),
     "ami": Kind("ami", "InvalidAMIID.Malformed", "InvalidAMIID.NotFound", "The image id '[{}]' does not exist"),
     "snap": Kind(
