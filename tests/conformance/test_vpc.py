@@ -468,6 +468,9 @@ def test_an_interface_has_five_groups(ec2: Any, vpc: str) -> None:
     made = ec2.create_network_interface(SubnetId=subnet, Groups=groups[:5])["NetworkInterface"]["NetworkInterfaceId"]
     change = {"NetworkInterfaceId": made, "Groups": groups}
     assert refused(ec2.modify_network_interface_attribute, **change) == too_many
+    image = ec2.describe_images(Owners=["self"])["Images"][0]["ImageId"]
+    launch = {"ImageId": image, "InstanceType": "t2.micro", "MinCount": 1, "MaxCount": 1, "SubnetId": subnet}
+    assert refused(ec2.run_instances, **launch, SecurityGroupIds=groups) == too_many
 
 
 # -- through the command line ----------------------------------------------------------------------------------

@@ -56,6 +56,12 @@ class Lab:
         filters = [*named("vpc-id", self.vpc), *more]
         return list(self.ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"])
 
+    def free(self) -> list[int]:
+        """Count the free addresses of each subnet."""
+        subnets = self.ec2.describe_subnets(SubnetIds=self.subnets)["Subnets"]
+        counted = {it["SubnetId"]: it["AvailableIpAddressCount"] for it in subnets}
+        return [counted[subnet] for subnet in self.subnets]
+
     def held(self) -> dict[str, str]:
         """Try every deletion of the network; give the words of those that are refused for what depends on it."""
         calls = {
@@ -110,6 +116,7 @@ def put_up_group(lab: Lab) -> None:
     eventually(lambda: lab.interfaces(*named("group-id", lab.group), *named("association.public-ip", "*")))
 
 
+@pytest.mark.fact("3.5/reserved")
 @pytest.mark.fact("3.6/order")
 @pytest.mark.fact("3.6/linger")
 @pytest.mark.fact("3.7/10")
@@ -133,6 +140,7 @@ def test_the_lab_goes_in_one_order(cloud: Cloud, ec2: Any) -> None:
     }
     by_instance = {"group": f"resource {lab.group} has a dependent object"}
     assert lab.held() == {**always, **by_instance, "detach": mapped, **subnets}
+    assert lab.free() == [249, 250]  # of 251: the instance, and the load balancer in both
 
     lab.scaling.delete_auto_scaling_group(AutoScalingGroupName="MGASG", ForceDelete=True)
     eventually(lambda: not lab.interfaces(*named("group-id", lab.group)), "the instance's interface to go")
@@ -149,6 +157,7 @@ def test_the_lab_goes_in_one_order(cloud: Cloud, ec2: Any) -> None:
     ec2.delete_launch_template(LaunchTemplateName="MGLT")
     eventually(lambda: not lab.interfaces(), "the load balancer's interfaces to go")
     assert lab.held() == always
+    assert lab.free() == [251, 251]
 
     ec2.delete_security_group(GroupId=lab.group)
     ec2.detach_internet_gateway(InternetGatewayId=lab.gateway, VpcId=lab.vpc)

@@ -61,8 +61,6 @@ class Ec2:
         backend = moto_room.open_backend()
         self._world = world = World(backend, now, plan, random, directory, knobs)
         self._ssh_port = ssh_port
-        backend.ours = world.holds
-        backend.addresses_in = world.used_addresses
         seed_images(world, base_image_id, project2_image_id)
         self._instances = Instances(world)
         self._images = Images(world)

@@ -124,8 +124,7 @@ class Interfaces:
         group_ids = self._groups(params, self._world.subnet(interface.subnet_id)) if name == "Groups" else []
         check_group_number(group_ids)
         if name == "Attachment" and params[name].get("AttachmentId") != interface.attachment_id:
-            message = f"The attachment ID '{params[name].get('AttachmentId')}' does not exist"
-            raise ApiError("InvalidAttachmentID.NotFound", message)
+            raise _no_attachment(params[name].get("AttachmentId"))
         dry_run(params)
         if name == "Description":
             interface.description = params[name].get("Value", "")
@@ -149,7 +148,14 @@ class Interfaces:
         raise ApiError("UnsupportedOperation", ONE_INTERFACE)
 
     def detach_network_interface(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Refuse: an instance's first interface cannot be detached."""
+        """Refuse: an instance's first interface cannot be detached, nor a load balancer's."""
+        attachment_id = params["AttachmentId"]
+        found = (it for it in self._world.interfaces.values() if it.attached and it.attachment_id == attachment_id)
+        interface = next(found, None)
+        if interface is None:
+            raise _no_attachment(attachment_id)
+        if interface.requester_managed:
+            raise ApiError("OperationNotPermitted", "You are not allowed to manage 'ela-attach' attachments.")
         raise ApiError("OperationNotPermitted", "The network interface at device index 0 cannot be detached.")
 
     def _groups(self, params: dict[str, Any], subnet: Any) -> list[str]:
@@ -173,3 +179,8 @@ class Interfaces:
         if address in self._world.taken_addresses(subnet.id):
             raise ApiError("InvalidIPAddress.InUse", f"Address {address} is in use.")
         return str(address)
+
+
+def _no_attachment(attachment_id: str | None) -> ApiError:
+    message = f"The network interface attachment ID '{attachment_id}' does not exist"
+    return ApiError("InvalidAttachmentID.NotFound", message)

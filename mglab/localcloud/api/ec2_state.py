@@ -82,13 +82,21 @@ class Instance:
     shutdown_behavior: str = "stop"
     refuses_termination: bool = False
     refuses_stop: bool = False
-    source_dest_check: bool = True
     held_by: set[str] = field(default_factory=set)
     """Images that are being copied from it and keep it down."""
     reason: tuple[str, str] | None = None
     """StateReason: code and message."""
     transition: str = ""
     """StateTransitionReason."""
+
+    @property
+    def source_dest_check(self) -> bool:
+        """Whether its interface drops what is neither from it nor for it."""
+        return self.interface.source_dest_check
+
+    @source_dest_check.setter
+    def source_dest_check(self, checks: bool) -> None:
+        self.interface.source_dest_check = checks
 
 
 @dataclass

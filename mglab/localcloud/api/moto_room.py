@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 from mglab.localcloud.api import wire_query
@@ -57,10 +55,11 @@ def require(owner: Any, *names: str) -> None:
 
 require(
     ec2_models.EC2Backend,
-    *("create_vpc", "create_subnet", "create_default_subnet", "do_resources_exist", "get_all_network_interfaces"),
-    *("get_security_group_from_id", "get_security_group_from_name", "disassociate_route_table"),
-    *("create_internet_gateway", "attach_internet_gateway", "create_route", "delete_key_pair"),
-    *("delete_vpc", "delete_subnet", "delete_internet_gateway", "delete_route_table", "_delete_security_group"),
+    *("create_vpc", "create_subnet", "create_default_subnet", "create_security_group", "create_route_table"),
+    *("get_security_group_from_id", "get_security_group_from_name", "associate_route_table", "delete_route"),
+    *("create_internet_gateway", "attach_internet_gateway", "detach_internet_gateway", "disassociate_route_table"),
+    *("create_route", "delete_key_pair", "delete_vpc", "delete_subnet", "delete_internet_gateway"),
+    *("delete_route_table", "delete_security_group", "_delete_security_group"),
 )
 require(moto_acls.NetworkAcl, "associations")
 require(moto_acls.NetworkAclAssociation, "network_acl_association_id")
@@ -96,27 +95,14 @@ ANSWERED = frozenset(  # words are easier to read here than a list of literals
 
 
 class Backend(ec2_models.EC2Backend):
-    """moto's EC2 of one cloud, which asks us for what is ours."""
+    """moto's EC2 of one cloud."""
 
     __module__ = "moto.ec2.models"  # its metaclass reads the service's name from here
 
     def __init__(self) -> None:
-        self.ours: Callable[[str], bool] = lambda resource_id: False
-        self.addresses_in: Callable[[], Iterable[tuple[str, str]]] = lambda: ()
         self.pending: list[Any] = []
         """VPCs and subnets that are not available yet."""
         ec2_models.EC2Backend.__init__(self, REGION, ACCOUNT)
-
-    def do_resources_exist(self, resource_ids: list[str]) -> bool:
-        """Let tags be put on instances, images and the like, which moto does not hold."""
-        return super().do_resources_exist([name for name in resource_ids if not self.ours(name)])
-
-    def get_all_network_interfaces(self, *args: Any, **kwargs: Any) -> list[Any]:
-        """Give what moto counts a subnet's free addresses by."""
-        return [
-            SimpleNamespace(subnet=SimpleNamespace(id=subnet_id), private_ip_addresses=[address])
-            for subnet_id, address in self.addresses_in()
-        ]
 
     def create_vpc(self, *args: Any, **kwargs: Any) -> Any:
         """Make a VPC, pending, whose default group admits its own members (moto's admits nobody)."""
