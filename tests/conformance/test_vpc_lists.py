@@ -312,6 +312,25 @@ def test_every_vpc_has_the_accounts_dhcp_options(ec2: Any, vpc: str) -> None:
     assert {it["DhcpOptionsId"] for it in ec2.describe_vpcs()["Vpcs"]} == {options[0]["DhcpOptionsId"]}
 
 
+NONE = {
+    "describe_nat_gateways": ("NatGatewayIds", "NatGateways"),
+    "describe_vpc_endpoints": ("VpcEndpointIds", "VpcEndpoints"),
+    "describe_vpc_peering_connections": ("VpcPeeringConnectionIds", "VpcPeeringConnections"),
+    "describe_egress_only_internet_gateways": ("EgressOnlyInternetGatewayIds", "EgressOnlyInternetGateways"),
+    "describe_vpn_gateways": ("VpnGatewayIds", "VpnGateways"),
+    "describe_vpn_connections": ("VpnConnectionIds", "VpnConnections"),
+    "describe_flow_logs": ("FlowLogIds", "FlowLogs"),
+    "describe_transit_gateway_vpc_attachments": ("TransitGatewayAttachmentIds", "TransitGatewayVpcAttachments"),
+}
+
+
+@pytest.mark.parametrize("call", NONE)
+def test_what_the_account_has_none_of_is_an_empty_list(ec2: Any, call: str) -> None:
+    ids, answer = NONE[call]
+    assert getattr(ec2, call)()[answer] == []
+    assert "NotFound" in refused(getattr(ec2, call), **{ids: [f"x-{UNKNOWN}"]})[0]
+
+
 def test_what_is_left_out_says_so(ec2: Any) -> None:
     code, message = refused(ec2.create_nat_gateway, SubnetId=f"subnet-{UNKNOWN}")
     assert (code, message) == ("InvalidAction", "The local cloud does not answer CreateNatGateway of ec2.")

@@ -15,6 +15,7 @@ from random import Random
 from mglab.localcloud.addresses import AddressPlan
 from mglab.localcloud.api import moto_clock, moto_room
 from mglab.localcloud.api.compute import InstanceView, LaunchRequest, NodeInterface, SubnetView
+from mglab.localcloud.api.ec2_absent import Absent
 from mglab.localcloud.api.ec2_account import Account
 from mglab.localcloud.api.ec2_addresses import Addresses
 from mglab.localcloud.api.ec2_attributes import Attributes
@@ -70,7 +71,7 @@ class Ec2:
             *(self._instances, self._images, self._networks, Templates(world), Attributes(world)),
             *(Vpcs(world), Subnets(world), Gateways(world), RouteTables(world)),
             *(groups, GroupRules(world, groups.named), Interfaces(world), Addresses(world)),
-            *(Tags(world), Account(world)),
+            *(Tags(world), Account(world), Absent()),
         )
         """Where the door looks for handlers."""
 
