@@ -119,6 +119,14 @@ def test_a_group_that_there_is_not(ec2: Any, vpc: str, group: str) -> None:
         "InvalidGroupId.Malformed",
         'Invalid id: "MGSG" (expecting "sg-...")',
     )
+    assert refused(ec2.delete_security_group, GroupId="sg-mine, sg-yours") == (
+        "InvalidGroupId.Malformed",
+        'Invalid id: "sg-mine, sg-yours"',
+    )
+    assert refused(ec2.describe_security_group_rules, Filters=named("group-id", "MGSG")) == (
+        "InvalidGroupId.Malformed",
+        "The security group ID 'MGSG' is malformed",
+    )
     default_vpc = ec2.describe_vpcs(Filters=named("is-default", "true"))["Vpcs"][0]["VpcId"]
     assert refused(ec2.describe_security_groups, GroupNames=["MGSG"]) == (
         "InvalidGroup.NotFound",

@@ -6,6 +6,7 @@ What a request says is read by ``rules/permissions``; a request that names anyth
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -84,7 +85,12 @@ class GroupRules:
         return self._update_descriptions(params, egress=True)
 
     def describe_security_group_rules(self, params: dict[str, Any]) -> dict[str, Any]:
-        """List rules one by one."""
+        """List rules one by one; a filter's group id must look like one."""
+        for value in (
+            v for it in params.get("Filters", []) if it.get("Name") == "group-id" for v in it.get("Values", ())
+        ):
+            if not re.fullmatch(r"sg-[0-9a-f]+", value):
+                raise ApiError("InvalidGroupId.Malformed", f"The security group ID '{value}' is malformed")
         return listed(GROUP_RULES, (self._document(rule) for rule in self._world.group_rules()), params)
 
     def _authorize(self, params: dict[str, Any], *, egress: bool) -> dict[str, Any]:

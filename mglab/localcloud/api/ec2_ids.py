@@ -68,8 +68,9 @@ ALLOCATION = Kind("eipalloc", "", "InvalidAllocationID.NotFound", "The allocatio
 def check(kind: Kind, resource_ids: Iterable[str]) -> None:
     """Refuse the first that cannot be an id of the kind; AWS does before it looks any of them up."""
     for resource_id in resource_ids:
-        if kind.malformed and not re.fullmatch(rf"{kind.prefix}-[0-9a-z]+", resource_id):
-            raise ApiError(kind.malformed, f'Invalid id: "{resource_id}" (expecting "{kind.prefix}-...")')
+        if kind.malformed and not re.fullmatch(rf"{kind.prefix}-[0-9a-f]+", resource_id):
+            hint = "" if resource_id.startswith(f"{kind.prefix}-") else f' (expecting "{kind.prefix}-...")'
+            raise ApiError(kind.malformed, f'Invalid id: "{resource_id}"{hint}')
 
 
 def known(kind: Kind, resource_id: str, found: Thing | None) -> Thing:
