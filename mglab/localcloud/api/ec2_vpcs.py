@@ -98,18 +98,17 @@ class Vpcs:
         if name not in ATTRIBUTES:
             raise ApiError("InvalidParameterValue", f"Value ({name}) for parameter attribute is invalid.")
         dry_run(params)
-        return {"VpcId": vpc.id, name[0].upper() + name[1:]: {"Value": getattr(vpc, ATTRIBUTES[name])}}
+        return {"VpcId": vpc.id, _member(name): {"Value": getattr(vpc, ATTRIBUTES[name])}}
 
     def modify_vpc_attribute(self, params: dict[str, Any]) -> dict[str, Any]:
         """Change one attribute; DNS host names need DNS support."""
-        vpc = self._world.vpc(params["VpcId"])
-        name = one_attribute(params, [name[0].upper() + name[1:] for name in ATTRIBUTES])
-        name = name[0].lower() + name[1:]
-        value = bool(params[name[0].upper() + name[1:]].get("Value"))
-        if name == "enableDnsHostnames" and value and not vpc.enable_dns_support:
+        vpc, members = self._world.vpc(params["VpcId"]), {_member(name): name for name in ATTRIBUTES}
+        member = one_attribute(params, members)
+        value = bool(params[member].get("Value"))
+        if member == "EnableDnsHostnames" and value and not vpc.enable_dns_support:
             message = "DNS hostnames cannot be enabled while DNS support is disabled."
             raise ApiError("InvalidParameterCombination", message)
-        setattr(vpc, ATTRIBUTES[name], value)
+        setattr(vpc, ATTRIBUTES[members[member]], value)
         return {}
 
     def _contents(self, vpc_id: str) -> Iterable[bool]:
@@ -139,6 +138,11 @@ class Vpcs:
             "Tags": tag_list(self._world.tags(vpc.id)) or None,
             "VpcId": vpc.id,
         }
+
+
+def _member(attribute: str) -> str:
+    """Name the member of a request or answer that holds an attribute."""
+    return attribute[0].upper() + attribute[1:]
 
 
 def block_asked(text: str, parameter: str = "cidrBlock") -> str:
