@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.conformance import facts
-from tests.conformance.facts import Fact, accounts, balancing, compute, errors, monitoring, scaling
+from tests.conformance.facts import Fact, accounts, balancing, compute, errors, monitoring, network, scaling
 
 TESTS = Path(__file__).parents[1]
 TABLE = TESTS.parent / "docs" / "conformance.md"
-ROOMS = (balancing, scaling, compute, errors, monitoring, accounts)
+ROOMS = (balancing, scaling, network, compute, errors, monitoring, accounts)
 INTRODUCTION = """\
 # What the local cloud does as AWS does
 

@@ -177,8 +177,8 @@ def test_other_services_do_not_exist_here(front: Front) -> None:
 
 
 def test_an_operation_that_nobody_answers_says_so(front: Front) -> None:
-    with pytest.raises(ClientError, match=r"InvalidAction.*does not answer AllocateAddress of ec2"):
-        front.client("ec2").allocate_address()
+    with pytest.raises(ClientError, match=r"InvalidAction.*does not answer CreateNatGateway of ec2"):
+        front.client("ec2").create_nat_gateway(SubnetId="subnet-0123abcd")
     body = "Action=Tick&Version=2016-11-15"
     status, text, _ = post(front, body, signed(front, body))
     assert status == 400 and "The action Tick is not valid for this web service." in text

@@ -241,6 +241,53 @@ def test_the_whole_network_goes_in_the_order_that_works(front: Front, ec2: Any, 
     assert ec2.describe_security_groups(Filters=of(lab.vpc))["SecurityGroups"] == []
 
 
+def test_an_elastic_address_stays_with_an_instance_until_it_ends(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
+    instance_id = run(ec2, lab)
+    front.advance(60)
+    lent = look(ec2, instance_id)["PublicIpAddress"]
+    address = ec2.allocate_address()
+    made = ec2.associate_address(AllocationId=address["AllocationId"], InstanceId=instance_id)
+    seen = look(ec2, instance_id)
+    assert seen["PublicIpAddress"] == address["PublicIp"] != lent
+    assert seen["NetworkInterfaces"][0]["Association"]["IpOwnerId"] == "000000000000"
+    assert {front_.address for front_ in front.ec2.fronts(())} == {address["PublicIp"]}
+    ec2.stop_instances(InstanceIds=[instance_id])
+    front.advance(120)
+    assert look(ec2, instance_id)["PublicIpAddress"] == address["PublicIp"]
+    ec2.start_instances(InstanceIds=[instance_id])
+    front.advance(60)
+    assert look(ec2, instance_id)["PublicIpAddress"] == address["PublicIp"]
+    ec2.disassociate_address(AssociationId=made["AssociationId"])
+    front.tick()
+    assert look(ec2, instance_id)["PublicIpAddress"] not in (address["PublicIp"], lent)  # it is lent another one
+    ec2.associate_address(AllocationId=address["AllocationId"], InstanceId=instance_id)
+    ec2.terminate_instances(InstanceIds=[instance_id])
+    front.advance(60)
+    kept = ec2.describe_addresses()["Addresses"][0]
+    assert (kept["PublicIp"], "AssociationId" in kept) == (address["PublicIp"], False)
+    ec2.release_address(AllocationId=address["AllocationId"])
+
+
+def test_an_instances_interface_and_the_instance_agree(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
+    instance_id = run(ec2, lab)
+    front.advance(60)
+    interface = look(ec2, instance_id)["NetworkInterfaces"][0]
+    change = {"NetworkInterfaceId": interface["NetworkInterfaceId"], "SourceDestCheck": {"Value": False}}
+    ec2.modify_network_interface_attribute(**change)
+    seen = look(ec2, instance_id)
+    assert (seen["SourceDestCheck"], seen["NetworkInterfaces"][0]["SourceDestCheck"]) == (False, False)
+    ec2.modify_instance_attribute(InstanceId=instance_id, SourceDestCheck={"Value": True})
+    shown = ec2.describe_network_interfaces(Filters=[{"Name": "attachment.instance-id", "Values": [instance_id]}])
+    assert shown["NetworkInterfaces"][0]["SourceDestCheck"] is True
+    attachment = interface["Attachment"]["AttachmentId"]
+    assert refusal(ec2.detach_network_interface, AttachmentId=attachment)[0] == "OperationNotPermitted"
+    assert refusal(ec2.detach_network_interface, AttachmentId="eni-attach-1")[0] == "InvalidAttachmentID.NotFound"
+    assert refusal(ec2.delete_network_interface, NetworkInterfaceId=interface["NetworkInterfaceId"]) == (
+        "InvalidParameterValue",
+        f"Network interface '{interface['NetworkInterfaceId']}' is currently in use.",
+    )
+
+
 def test_what_goes_takes_its_tags_and_its_acl_with_it(front: Front, ec2: Any) -> None:
     def account() -> tuple[Any, Any]:
         return ec2.describe_tags()["Tags"], ec2.describe_network_acls()["NetworkAcls"]

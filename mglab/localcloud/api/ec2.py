@@ -15,14 +15,25 @@ from random import Random
 from mglab.localcloud.addresses import AddressPlan
 from mglab.localcloud.api import moto_clock, moto_room
 from mglab.localcloud.api.compute import InstanceView, LaunchRequest, NodeInterface, SubnetView
+from mglab.localcloud.api.ec2_absent import Absent
+from mglab.localcloud.api.ec2_account import Account
+from mglab.localcloud.api.ec2_addresses import Addresses
 from mglab.localcloud.api.ec2_attributes import Attributes
 from mglab.localcloud.api.ec2_documents import private_name
+from mglab.localcloud.api.ec2_gateways import Gateways
+from mglab.localcloud.api.ec2_group_rules import GroupRules
+from mglab.localcloud.api.ec2_groups import Groups
 from mglab.localcloud.api.ec2_images import Images, seed_images
 from mglab.localcloud.api.ec2_instances import Instances, template_tags
+from mglab.localcloud.api.ec2_interfaces import Interfaces
 from mglab.localcloud.api.ec2_launch import DEFAULT_TYPE, checked, checked_contents, launch
 from mglab.localcloud.api.ec2_network import Networks
+from mglab.localcloud.api.ec2_routes import RouteTables
 from mglab.localcloud.api.ec2_state import Instance, World, new_id
+from mglab.localcloud.api.ec2_subnets import Subnets
+from mglab.localcloud.api.ec2_tags import Tags
 from mglab.localcloud.api.ec2_templates import Templates, find_template, find_version
+from mglab.localcloud.api.ec2_vpcs import Vpcs
 from mglab.localcloud.knobs import DEFAULTS, Knobs
 from mglab.localcloud.rules.lifecycle import is_up, power, terminate
 from mglab.localcloud.rules.reach import SSH_PORT, Network, Target, from_internet, promised_ports
@@ -51,13 +62,17 @@ class Ec2:
         backend = moto_room.open_backend()
         self._world = world = World(backend, now, plan, random, directory, knobs)
         self._ssh_port = ssh_port
-        backend.ours = world.holds
-        backend.addresses_in = world.used_addresses
         seed_images(world, base_image_id, project2_image_id)
         self._instances = Instances(world)
         self._images = Images(world)
         self._networks = Networks(world)
-        self.pages = (self._instances, self._images, self._networks, Templates(world), Attributes(world))
+        groups = Groups(world)
+        self.pages = (
+            *(self._instances, self._images, self._networks, Templates(world), Attributes(world)),
+            *(Vpcs(world), Subnets(world), Gateways(world), RouteTables(world)),
+            *(groups, GroupRules(world, groups.named), Interfaces(world), Addresses(world)),
+            *(Tags(world), Account(world), Absent()),
+        )
         """Where the door looks for handlers."""
 
     # the daemon

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, Interface, World, tag_list, when
+from mglab.localcloud.api.moto_room import ZONE_IDS
 from mglab.localcloud.rules.lifecycle import STATE_CODES, State, status
 
 LOAD_BALANCER_REQUESTER = "amazon-elb"
@@ -100,12 +101,22 @@ def group_list(world: World, interface: Interface) -> list[dict[str, str]]:
 def _association(world: World, interface: Interface, public: str | None) -> dict[str, Any] | None:
     if public is None:
         return None
-    owner = LOAD_BALANCER_REQUESTER if interface.requester_managed else "amazon"
+    owner = (
+        LOAD_BALANCER_REQUESTER if interface.requester_managed else ACCOUNT if interface.association_id else "amazon"
+    )
     return {"IpOwnerId": owner, "PublicDnsName": world.public_name(interface.vpc_id, public), "PublicIp": public}
 
 
-def _addresses(world: World, interface: Interface, public: str | None) -> dict[str, Any]:
-    association = _association(world, interface, public)
+def _whole_association(world: World, interface: Interface) -> dict[str, Any] | None:
+    """Describe a public address as an interface by itself shows it: with the ids of an Elastic IP address."""
+    association = _association(world, interface, interface.public_address)
+    if association is None or interface.association_id is None:
+        return association
+    allocation_id = world.elastic_of(interface).allocation_id
+    return {**association, "AllocationId": allocation_id, "AssociationId": interface.association_id}
+
+
+def _addresses(world: World, interface: Interface, association: dict[str, Any] | None) -> dict[str, Any]:
     vpc = world.backend.vpcs.get(interface.vpc_id)
     name = private_name(interface.private_address) if vpc is not None and vpc.enable_dns_hostnames else None
     return {
@@ -126,7 +137,7 @@ def _addresses(world: World, interface: Interface, public: str | None) -> dict[s
 def _own_interface(world: World, interface: Interface, public: str | None) -> dict[str, Any]:
     """Describe an interface as part of its instance."""
     return {
-        **_addresses(world, interface, public),
+        **_addresses(world, interface, _association(world, interface, public)),
         "Attachment": {
             "AttachTime": when(interface.attached_at),
             "AttachmentId": interface.attachment_id,
@@ -141,7 +152,7 @@ def _own_interface(world: World, interface: Interface, public: str | None) -> di
         "MacAddress": interface.mac_address,
         "NetworkInterfaceId": interface.interface_id,
         "OwnerId": ACCOUNT,
-        "SourceDestCheck": True,
+        "SourceDestCheck": interface.source_dest_check,
         "Status": "in-use",
         "SubnetId": interface.subnet_id,
         "VpcId": interface.vpc_id,
@@ -153,9 +164,10 @@ def interface_document(world: World, interface: Interface) -> dict[str, Any]:
     """Describe an interface by itself."""
     balancer = interface.requester_managed
     return {
-        **_addresses(world, interface, interface.public_address),
+        **_addresses(world, interface, _whole_association(world, interface)),
         "Attachment": _attachment(interface) if interface.attached else None,
         "AvailabilityZone": interface.zone,
+        "AvailabilityZoneId": ZONE_IDS[interface.zone],
         "Description": interface.description,
         "Groups": group_list(world, interface),
         "InterfaceType": "network_load_balancer" if balancer else "interface",
@@ -165,7 +177,7 @@ def interface_document(world: World, interface: Interface) -> dict[str, Any]:
         "OwnerId": ACCOUNT,
         "RequesterId": LOAD_BALANCER_REQUESTER if balancer else None,
         "RequesterManaged": balancer,
-        "SourceDestCheck": not balancer,
+        "SourceDestCheck": interface.source_dest_check and not balancer,
         "Status": "in-use" if interface.attached else "available",
         "SubnetId": interface.subnet_id,
         "TagSet": tag_list(world.tags(interface.interface_id)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from random import Random
 from typing import Any, NoReturn
 
 from mglab.localcloud.addresses import AddressPlan
+from mglab.localcloud.api import ec2_ids
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.api.moto_room import ACCOUNT, REGION, Backend
 from mglab.localcloud.knobs import DEFAULTS, Knobs
@@ -24,6 +25,8 @@ from mglab.localcloud.rules.lifecycle import Life
 __all__ = ["ACCOUNT", "REGION", "Image", "Instance", "Interface", "Template", "TemplateVersion", "World"]
 
 FIRST_USABLE, RESERVED_ADDRESSES = 4, 5  # aws-facts 3.5: the first four and the last are AWS's
+MOST_GROUPS = 5
+"""aws-facts 3.5: security groups of one interface."""
 
 
 @dataclass
@@ -46,6 +49,9 @@ class Interface:
     requester_managed: bool = False
     """Made by a load balancer, for one of its nodes."""
     delete_on_termination: bool = True
+    source_dest_check: bool = True
+    association_id: str | None = None
+    """Of the Elastic IP address that its public address is; None when AWS lent it."""
 
     @property
     def attached(self) -> bool:
@@ -76,13 +82,21 @@ class Instance:
     shutdown_behavior: str = "stop"
     refuses_termination: bool = False
     refuses_stop: bool = False
-    source_dest_check: bool = True
     held_by: set[str] = field(default_factory=set)
     """Images that are being copied from it and keep it down."""
     reason: tuple[str, str] | None = None
     """StateReason: code and message."""
     transition: str = ""
     """StateTransitionReason."""
+
+    @property
+    def source_dest_check(self) -> bool:
+        """Whether its interface drops what is neither from it nor for it."""
+        return self.interface.source_dest_check
+
+    @source_dest_check.setter
+    def source_dest_check(self, checks: bool) -> None:
+        self.interface.source_dest_check = checks
 
 
 @dataclass
@@ -109,6 +123,16 @@ class Image:
     root_device: str = "/dev/xvda"
     gigabytes: int = 8
     deleted_snapshot: bool = False
+
+
+@dataclass
+class ElasticAddress:
+    """A public address that the account keeps until it gives it back."""
+
+    allocation_id: str
+    public_address: str
+    interface_id: str | None = None
+    """What it is associated with."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +188,9 @@ class World:
     images: dict[str, Image] = field(default_factory=dict)
     interfaces: dict[str, Interface] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
+    elastic: dict[str, ElasticAddress] = field(default_factory=dict)
+    dhcp_options_id: str = field(default_factory=lambda: new_id("dopt"))
+    """Of the set that every VPC of an account begins with."""
     _private: Numbers = field(default_factory=Numbers)
     _public: Numbers = field(default_factory=Numbers)
     _numbers: dict[str, int] = field(default_factory=dict)
@@ -185,20 +212,25 @@ class World:
 
     def subnet(self, subnet_id: str) -> Any:
         """Find moto's subnet; raises ApiError (row 27)."""
-        for subnets in self.backend.subnets.values():
-            if subnet_id in subnets:
-                return subnets[subnet_id]
-        return missing("InvalidSubnetID", f"The subnet ID '{subnet_id}' does not exist")
+        found = (subnets[subnet_id] for subnets in self.backend.subnets.values() if subnet_id in subnets)
+        return ec2_ids.known(ec2_ids.SUBNET, subnet_id, next(found, None))
 
     def vpc(self, vpc_id: str) -> Any:
         """Find moto's VPC; raises ApiError (row 27)."""
-        found = self.backend.vpcs.get(vpc_id)
-        return found or missing("InvalidVpcID", f"The vpc ID '{vpc_id}' does not exist")
+        return ec2_ids.known(ec2_ids.VPC, vpc_id, self.backend.vpcs.get(vpc_id))
 
     def group(self, group_id: str) -> Any:
         """Find moto's security group; raises ApiError (row 18)."""
-        found = self.backend.get_security_group_from_id(group_id)
-        return found or missing("InvalidGroup", f"The security group '{group_id}' does not exist")
+        return ec2_ids.known(ec2_ids.GROUP, group_id, self.backend.get_security_group_from_id(group_id))
+
+    def group_rules(self) -> Iterable[Any]:
+        """Give moto's rules of every security group."""
+        groups = (group for groups in self.backend.groups.values() for group in groups.values())
+        return (rule for group in groups for rule in (*group.ingress_rules, *group.egress_rules))
+
+    def interface(self, interface_id: str) -> Interface:
+        """Find an interface; raises ApiError."""
+        return ec2_ids.known(ec2_ids.INTERFACE, interface_id, self.interfaces.get(interface_id))
 
     def gateway_of(self, vpc_id: str) -> str | None:
         """Name the internet gateway attached to a VPC."""
@@ -241,6 +273,7 @@ class World:
     ) -> Interface:
         """Make an interface with a private address of the subnet."""
         subnet = self.subnet(subnet_id)
+        check_group_number(group_ids := list(group_ids))
         interface = Interface(
             interface_id=new_id("eni"),
             subnet_id=subnet_id,
@@ -248,7 +281,7 @@ class World:
             zone=subnet.availability_zone,
             private_address=private_address or self._free_address(subnet),
             loopback_address=self._numbered(self._private, self.plan.private_loopback),
-            group_ids=list(group_ids),
+            group_ids=group_ids,
             description=description,
             mac_address="0a:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(5)),
             attached_at=self.now(),
@@ -259,7 +292,8 @@ class World:
         return interface
 
     def drop_interface(self, interface: Interface) -> None:
-        """Delete an interface and give its addresses back."""
+        """Delete an interface and give its addresses back; an Elastic IP address stays the account's."""
+        self.disassociate(interface)
         self.release_public(interface)
         if self.interfaces.pop(interface.interface_id, None):
             self._private.give_back(self._numbers.pop(interface.loopback_address))
@@ -271,10 +305,41 @@ class World:
             interface.public_address = self._numbered(self._public, self.plan.public)
 
     def release_public(self, interface: Interface) -> None:
-        """Take an interface's public address away."""
-        if interface.public_address is not None:
+        """Take away the public address that an interface was lent; its Elastic IP address stays."""
+        if interface.public_address is not None and interface.association_id is None:
             self._public.give_back(self._numbers.pop(interface.public_address))
             interface.public_address = None
+
+    def allocate(self) -> ElasticAddress:
+        """Give the account a public address of its own."""
+        address = ElasticAddress(new_id("eipalloc"), self._numbered(self._public, self.plan.public))
+        self.elastic[address.allocation_id] = address
+        return address
+
+    def release(self, address: ElasticAddress) -> None:
+        """Take an address of the account's back."""
+        del self.elastic[address.allocation_id]
+        self._public.give_back(self._numbers.pop(address.public_address))
+        self.untag(address.allocation_id)
+
+    def associate(self, address: ElasticAddress, interface: Interface) -> None:
+        """Map an address of the account's to an interface, instead of the one that it had."""
+        self.disassociate(interface)
+        self.release_public(interface)
+        if address.interface_id is not None:
+            self.disassociate(self.interfaces[address.interface_id])
+        address.interface_id, interface.association_id = interface.interface_id, new_id("eipassoc")
+        interface.public_address = address.public_address
+
+    def disassociate(self, interface: Interface) -> None:
+        """Take an Elastic IP address off an interface, if it has one."""
+        if interface.association_id is not None:
+            self.elastic_of(interface).interface_id = None
+            interface.association_id = interface.public_address = None
+
+    def elastic_of(self, interface: Interface) -> ElasticAddress:
+        """Give the Elastic IP address of an interface that has one."""
+        return next(it for it in self.elastic.values() if it.interface_id == interface.interface_id)
 
     def used_addresses(self) -> Iterable[tuple[str, str]]:
         """Give (subnet, private address) of every interface."""
@@ -322,6 +387,13 @@ def check_id(resource_id: str, prefix: str, code: str) -> str:
     if not re.fullmatch(rf"{prefix}-[0-9a-f]{{8}}(?:[0-9a-f]{{9}})?", resource_id):
         raise ApiError(f"{code}.Malformed", f'Invalid id: "{resource_id}" (expecting "{prefix}-...")')
     return resource_id
+
+
+def check_group_number(group_ids: Sequence[str]) -> None:
+    """Refuse more security groups than an interface may have (aws-facts 3.5: quotas)."""
+    if len(group_ids) > MOST_GROUPS:
+        message = "The maximum number of security groups per interface has been reached."
+        raise ApiError("SecurityGroupsPerInterfaceLimitExceeded", message)
 
 
 def missing(kind: str, message: str) -> NoReturn:

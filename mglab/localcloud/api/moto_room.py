@@ -1,29 +1,28 @@
-"""The rest of EC2, answered by moto: VPCs, subnets, gateways, route tables, security groups, keys, tags.
+"""moto, which holds the network (VPCs, subnets, gateways, tables, groups), keys and tags, and answers a little.
 
-Everything that knows moto's private names is here, in ``moto_clock`` and in ``ec2_network``; each says at
-import which names it relies on, so that another version of moto fails at once and by name. Only the
-operations of ``ANSWERED`` reach moto: the rest of its EC2 would hand out addresses nobody can connect to or
-instances that do not run, and says so instead (InvalidAction).
+Everything that knows moto's private names is here and in ``moto_clock``; each says at import which names it
+relies on, so that another version of moto fails at once and by name. Only the operations of ``ANSWERED`` reach
+moto: what the network shows and refuses is ours (``ec2_vpcs`` and its neighbours), and the rest of its EC2 would
+hand out addresses nobody can connect to or instances that do not run, and says so instead (InvalidAction).
 
 What we change in moto: its instances, images, interfaces and launch templates are not used (ours are data
 in ``ec2_state``); zones carry the handout's ids (aws-facts 3.5); t2.micro is not offered in us-east-1e; only
-default subnets are default; a route whose gateway is detached is a black hole; what is deleted takes its
-tags and its network ACL (or its place in one) with it.
+default subnets are default; a default group admits its members; a route whose gateway is detached is a black
+hole; what is deleted takes its tags and its network ACL (or its place in one) with it.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 from mglab.localcloud.api import wire_query
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.api.signature import HttpRequest
 from mglab.localcloud.api.wire import Answer
+from mglab.localcloud.rules.permissions import Permission
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -41,6 +40,7 @@ from moto.ec2.models import instance_types as moto_types  # noqa: E402
 from moto.ec2.models import key_pairs as moto_keys  # noqa: E402
 from moto.ec2.models import network_acls as moto_acls  # noqa: E402
 from moto.ec2.models import route_tables as moto_routes  # noqa: E402
+from moto.ec2.models import security_groups as moto_groups  # noqa: E402
 
 
 def require(owner: Any, *names: str) -> None:
@@ -55,10 +55,11 @@ def require(owner: Any, *names: str) -> None:
 
 require(
     ec2_models.EC2Backend,
-    *("create_vpc", "create_subnet", "create_default_subnet", "do_resources_exist", "get_all_network_interfaces"),
-    *("get_security_group_from_id", "get_security_group_from_name", "disassociate_route_table"),
-    *("create_internet_gateway", "attach_internet_gateway", "create_route", "delete_key_pair"),
-    *("delete_vpc", "delete_subnet", "delete_internet_gateway", "delete_route_table", "_delete_security_group"),
+    *("create_vpc", "create_subnet", "create_default_subnet", "create_security_group", "create_route_table"),
+    *("get_security_group_from_id", "get_security_group_from_name", "associate_route_table", "delete_route"),
+    *("create_internet_gateway", "attach_internet_gateway", "detach_internet_gateway", "disassociate_route_table"),
+    *("create_route", "delete_key_pair", "delete_vpc", "delete_subnet", "delete_internet_gateway"),
+    *("delete_route_table", "delete_security_group", "_delete_security_group"),
 )
 require(moto_acls.NetworkAcl, "associations")
 require(moto_acls.NetworkAclAssociation, "network_acl_association_id")
@@ -71,6 +72,8 @@ require(moto_zones.RegionsAndZonesBackend, "zones")
 require(moto_types, "INSTANCE_TYPES", "INSTANCE_TYPE_OFFERINGS")
 require(moto_keys.KeyPair, "public_key")
 require(moto_routes, "Route")
+require(moto_routes.RouteTable, "routes", "associations")
+require(moto_groups.SecurityGroupRule, "cidr_ipv4", "cidr_ipv6")
 
 ZONE_IDS = {
     "us-east-1a": "use1-az2",
@@ -85,48 +88,28 @@ NOT_OFFERED = {("t2.micro", "us-east-1e")}  # aws-facts 3.5
 
 ANSWERED = frozenset(  # words are easier to read here than a list of literals
     """
-    CreateVpc DeleteVpc DescribeVpcs DescribeVpcAttribute ModifyVpcAttribute
-    CreateSubnet DeleteSubnet DescribeSubnets ModifySubnetAttribute
-    CreateInternetGateway DeleteInternetGateway DescribeInternetGateways AttachInternetGateway DetachInternetGateway
-    CreateRouteTable DeleteRouteTable DescribeRouteTables AssociateRouteTable DisassociateRouteTable
-    ReplaceRouteTableAssociation CreateRoute DeleteRoute ReplaceRoute
-    CreateSecurityGroup DeleteSecurityGroup DescribeSecurityGroups DescribeSecurityGroupRules
-    AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress RevokeSecurityGroupIngress RevokeSecurityGroupEgress
-    ModifySecurityGroupRules UpdateSecurityGroupRuleDescriptionsIngress UpdateSecurityGroupRuleDescriptionsEgress
     CreateKeyPair DeleteKeyPair DescribeKeyPairs ImportKeyPair
-    CreateTags DeleteTags DescribeTags
-    DescribeNetworkAcls DescribeDhcpOptions DescribeAddresses DescribeAvailabilityZones DescribeRegions
-    DescribeAccountAttributes DescribeInstanceTypes DescribeInstanceTypeOfferings
+    DescribeRegions DescribeInstanceTypes DescribeInstanceTypeOfferings
     """.split()  # noqa: SIM905
 )
 
 
 class Backend(ec2_models.EC2Backend):
-    """moto's EC2 of one cloud, which asks us for what is ours."""
+    """moto's EC2 of one cloud."""
 
     __module__ = "moto.ec2.models"  # its metaclass reads the service's name from here
 
     def __init__(self) -> None:
-        self.ours: Callable[[str], bool] = lambda resource_id: False
-        self.addresses_in: Callable[[], Iterable[tuple[str, str]]] = lambda: ()
         self.pending: list[Any] = []
         """VPCs and subnets that are not available yet."""
         ec2_models.EC2Backend.__init__(self, REGION, ACCOUNT)
 
-    def do_resources_exist(self, resource_ids: list[str]) -> bool:
-        """Let tags be put on instances, images and the like, which moto does not hold."""
-        return super().do_resources_exist([name for name in resource_ids if not self.ours(name)])
-
-    def get_all_network_interfaces(self, *args: Any, **kwargs: Any) -> list[Any]:
-        """Give what moto counts a subnet's free addresses by."""
-        return [
-            SimpleNamespace(subnet=SimpleNamespace(id=subnet_id), private_ip_addresses=[address])
-            for subnet_id, address in self.addresses_in()
-        ]
-
     def create_vpc(self, *args: Any, **kwargs: Any) -> Any:
-        """Make a VPC, pending."""
-        return self._as_pending(super().create_vpc(*args, **kwargs))
+        """Make a VPC, pending, whose default group admits its own members (moto's admits nobody)."""
+        vpc = self._as_pending(super().create_vpc(*args, **kwargs))
+        group: Any = self.get_security_group_from_name("default", vpc.id)
+        make_rule(self, group, Permission("-1", None, None, group.id), egress=False)
+        return vpc
 
     def create_subnet(self, *args: Any, **kwargs: Any) -> Any:
         """Make a subnet, pending, that is no zone's default (moto takes the first of each zone for it)."""
@@ -219,6 +202,46 @@ def _set_zones() -> None:
 def _route_state(route: Any) -> str:
     gateway = route.gateway
     return "blackhole" if gateway is not None and getattr(gateway, "vpc", None) is None else "active"
+
+
+def is_main(table: Any) -> bool:
+    """Say whether a route table is its VPC's main one."""
+    return table.main_association_id is not None
+
+
+def move_association(association_id: str, before: Any, after: Any, new_id: str) -> None:
+    """Give a subnet's association with a route table, or a VPC's main one, to another table."""
+    if association_id == before.main_association_id:
+        before.main_association_id, after.main_association_id = None, new_id
+    else:
+        after._associations[new_id] = before._associations.pop(association_id)
+
+
+def make_rule(backend: Backend, group: Any, permission: Permission, *, egress: bool) -> Any:
+    """Add a rule to a security group and give it."""
+    rule = moto_groups.SecurityGroupRule(backend, "-1", group.id, None, None, {}, is_egress=egress)
+    set_rule(rule, permission)
+    (group.egress_rules if egress else group.ingress_rules).append(rule)
+    return rule
+
+
+def set_rule(rule: Any, permission: Permission) -> None:
+    """Have a rule permit this."""
+    rule.ip_protocol, rule.from_port, rule.to_port = permission.protocol, permission.from_port, permission.to_port
+    rule.ip_range, rule.source_group = {}, {}
+    if permission.peer.startswith("sg-"):
+        rule.source_group = {"GroupId": permission.peer, "UserId": ACCOUNT}
+    else:
+        rule.ip_range = {"CidrIpv6" if ":" in permission.peer else "CidrIp": permission.peer}
+    describe_rule(rule, permission.description)
+
+
+def describe_rule(rule: Any, description: str | None) -> None:
+    """Put a description on a rule, or take it off."""
+    words = rule.source_group or rule.ip_range
+    words.pop("Description", None)
+    if description:
+        words["Description"] = description
 
 
 def public_key(backend: Backend, key_name: str | None) -> str:
