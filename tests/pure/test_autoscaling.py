@@ -57,6 +57,8 @@ def test_a_new_group_shows_all_its_keys_and_no_instance_yet(world: World) -> Non
         "ServiceLinkedRoleARN": f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/autoscaling.amazonaws.com/"
                                 "AWSServiceRoleForAutoScaling",
         "TrafficSources": [{"Identifier": MGTG, "Type": "elbv2"}],
+        "AvailabilityZoneDistribution": {"CapacityDistributionStrategy": "balanced-best-effort"},
+        "CapacityReservationSpecification": {"CapacityReservationPreference": "default"},
     }
 
 

@@ -196,7 +196,7 @@ MISTAKES = [
      "Currently, desiredSize equals minSize (2). Terminating instance without replacement will violate group's min "
      "size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower group's min size."),
     ("PutScalingPolicy", {"AutoScalingGroupName": "MGAS", "PolicyName": "p", "AdjustmentType": "ChangeInCapacity"},
-     "The local cloud has no SimpleScaling policies; use TargetTrackingScaling."),
+     "Scaling increment must be specified for a SimpleScaling policy"),
     ("AttachLoadBalancerTargetGroups", {"AutoScalingGroupName": "MGAS", "TargetGroupARNs": ["arn:x"]},
      "Provided Target Groups may not be valid. Please ensure they exist and try again."),
     ("UpdateAutoScalingGroup", {"AutoScalingGroupName": "MGAS", "MinSize": 5},

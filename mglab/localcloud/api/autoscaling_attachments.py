@@ -13,6 +13,7 @@ from mglab.localcloud.api import autoscaling_settings as settings
 from mglab.localcloud.api import autoscaling_views as views
 from mglab.localcloud.api.autoscaling_state import Attachment, Cloud, Group, Params, find_group
 from mglab.localcloud.api.cloudwatch_forms import invalid, page, require
+from mglab.localcloud.rules.autoscaler import ACTIVE, LEAVING, STARTING
 
 Datum = tuple[str, str, dict[str, str], float, str]
 """(namespace, metric, dimensions, value, unit)"""
@@ -23,8 +24,9 @@ def _count(*lifecycles: str) -> Callable[[Group], int]:
     return lambda group: sum(member.lifecycle in lifecycles for member in group.members.values())
 
 
-_in_service, _pending, _none = _count("InService"), _count("Pending"), _count()
-_terminating, _total = _count("Terminating"), _count("Pending", "InService", "Terminating", "Detaching")
+_in_service, _pending, _standby = _count("InService"), _count(*STARTING), _count("Standby", "EnteringStandby")
+_terminating = _count("Terminating", "Terminating:Wait", "Terminating:Proceed")
+_total = _count(*ACTIVE, *LEAVING, "Standby", "EnteringStandby")
 
 GROUP_METRICS: dict[str, Callable[[Group], int]] = {
     "GroupMinSize": lambda group: group.minimum,
@@ -32,12 +34,12 @@ GROUP_METRICS: dict[str, Callable[[Group], int]] = {
     "GroupDesiredCapacity": lambda group: group.desired,
     "GroupInServiceInstances": _in_service,
     "GroupPendingInstances": _pending,
-    "GroupStandbyInstances": _none,
+    "GroupStandbyInstances": _standby,
     "GroupTerminatingInstances": _terminating,
     "GroupTotalInstances": _total,
     "GroupInServiceCapacity": _in_service,
     "GroupPendingCapacity": _pending,
-    "GroupStandbyCapacity": _none,
+    "GroupStandbyCapacity": _standby,
     "GroupTerminatingCapacity": _terminating,
     "GroupTotalCapacity": _total,
 }
@@ -106,6 +108,8 @@ class AttachmentPage:
         group = self._group(params)
         arns = settings.target_group_arns(self.cloud, params)
         known = {each.arn: each for each in group.attachments}
+        if len({*known, *arns}) > settings.MOST_TARGET_GROUPS:
+            raise invalid(f"Only {settings.MOST_TARGET_GROUPS} target groups are allowed for an AutoScalingGroup.")
         for arn in arns:
             if arn in known:
                 known[arn].state = "Adding" if known[arn].state == "Removing" else known[arn].state
@@ -115,6 +119,8 @@ class AttachmentPage:
 
     def _detach(self, params: Params, arns: list[str]) -> Params:
         group = self._group(params)
+        if not set(arns) <= {each.arn for each in group.attachments}:
+            raise invalid("Trying to remove Target Groups that are not part of the group")
         for each in group.attachments:
             if each.arn in arns:
                 each.state = "Removing"
@@ -145,7 +151,8 @@ class AttachmentPage:
         if tag.get("ResourceType") != "auto-scaling-group":
             raise invalid("Resource type must be auto-scaling-group.")
         require(tag, "ResourceId")
-        return find_group(self.cloud, tag["ResourceId"])
+        name = tag["ResourceId"]
+        return find_group(self.cloud, name, f"AutoScalingGroup not found - AutoScaling Group {name} not found")
 
     def enable_metrics_collection(self, params: Params) -> Params:
         """Have group metrics recorded each minute; all of them when none is named."""

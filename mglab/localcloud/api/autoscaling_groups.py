@@ -11,7 +11,9 @@ from mglab.localcloud.api import autoscaling_activities as activities
 from mglab.localcloud.api import autoscaling_capacity as capacity
 from mglab.localcloud.api import autoscaling_settings as settings
 from mglab.localcloud.api import autoscaling_views as views
+from mglab.localcloud.api.autoscaling_hooks import put_hook
 from mglab.localcloud.api.autoscaling_policies import drop_policies
+from mglab.localcloud.api.autoscaling_scaling import is_cooling
 from mglab.localcloud.api.autoscaling_state import PROCESSES, Change, Cloud, Group, Params, find_group
 from mglab.localcloud.api.cloudwatch_forms import invalid, page, refuse_members, require
 from mglab.localcloud.api.faults import ApiError
@@ -36,6 +38,8 @@ class GroupPage:
         desired = params.get("DesiredCapacity")
         settings.check_sizes(params["MinSize"], params["MaxSize"], desired)
         group = self._new(params)
+        for hook in params.get("LifecycleHookSpecificationList") or ():
+            put_hook(group, hook)
         self.cloud.state.groups[group.name] = group
         wanted = group.minimum if desired is None else desired
         capacity.change(self.cloud, group, wanted, Change(activities.created(self.cloud.now(), wanted)))
@@ -64,6 +68,8 @@ class GroupPage:
             protect_new=params.get("NewInstancesProtectedFromScaleIn", False),
             tags=settings.tags(params.get("Tags") or []),
             attachments=settings.attachments(cloud, params),
+            by_zones=settings.by_zones(params),
+            kept=settings.kept(params),
         )
 
     def _check_name(self, name: str) -> None:
@@ -118,11 +124,13 @@ class GroupPage:
         subnets = settings.subnets(cloud, params) if moved else group.subnets
         check = settings.health_check_type(params, group.health_check_type)
         policies = settings.termination_policies(params, group.termination_policies)
+        group.by_zones = settings.by_zones(params) if moved else group.by_zones
         group.template_id, group.template_name, group.template_version = template
         group.subnets, group.health_check_type, group.termination_policies = subnets, check, policies
         group.grace_s = params.get("HealthCheckGracePeriod", group.grace_s)
         group.cooldown_s = params.get("DefaultCooldown", group.cooldown_s)
         group.protect_new = params.get("NewInstancesProtectedFromScaleIn", group.protect_new)
+        group.kept |= settings.kept(params)
         if "DefaultInstanceWarmup" in params:
             group.warmup_s = _warmup(params)
 
@@ -132,6 +140,8 @@ class GroupPage:
         group = find_group(self.cloud, params["AutoScalingGroupName"])
         desired = params["DesiredCapacity"]
         settings.check_desired(desired, group.minimum, group.maximum)
+        if params.get("HonorCooldown", False) and is_cooling(group, self.cloud.now()):
+            raise ApiError("ScalingActivityInProgress", "A scaling activity or its cooldown is in progress.")
         sentence = activities.set_explicitly(self.cloud.now(), group.desired, desired)
         capacity.change(self.cloud, group, desired, Change(sentence))
         return {}
@@ -156,6 +166,8 @@ class GroupPage:
         group.deleting = True
         group.changes = [Change(activities.force_deleted(self.cloud.now(), group.desired))]
         group.replacements.clear()
+        group.refreshes.clear()
+        group.scheduled.clear()
         group.minimum = group.maximum = group.desired = 0
         group.capacity_due_at = self.cloud.now()
 
