@@ -20,12 +20,13 @@ def on_alarm(cloud: Cloud, alarm: Alarm, at: float) -> None:
     for group in cloud.state.groups.values():
         for policy in group.policies.values():
             listening = policy.enabled and not group.deleting and "AlarmNotification" not in group.suspended
-            if policy.arn in alarm.actions["ALARM"] and listening and alarm.points:
+            heard = alarm.points or policy.kind == "SimpleScaling"  # the others need a metric; SetAlarmState has none
+            if policy.arn in alarm.actions["ALARM"] and listening and heard:
                 _scale(cloud, group, policy, alarm, at)
 
 
 def _scale(cloud: Cloud, group: Group, policy: Policy, alarm: Alarm, at: float) -> None:
-    metric = alarm.points[-1].value
+    metric = alarm.points[-1].value if alarm.points else alarm.rule.threshold
     if policy.kind == "TargetTrackingScaling":
         load = _load(group, policy, metric, at)
         high = policy.high_alarm is not None and alarm.name == policy.high_alarm[0]
