@@ -71,7 +71,7 @@ def test_two_instances_start_in_two_zones_a_few_seconds_later(world: World) -> N
     (first, second) = world.instances()
     assert first["LaunchTemplate"]["Version"] == "3" and second["HealthStatus"] == "Healthy"
     shown = world("DescribeAutoScalingInstances", InstanceIds=[first["InstanceId"]])["AutoScalingInstances"]
-    assert shown == [first | {"AutoScalingGroupName": "MGAS"}]
+    assert shown == [first | {"AutoScalingGroupName": "MGAS", "HealthStatus": "HEALTHY"}]
 
 
 def test_members_are_registered_before_they_are_in_service_and_not_while_pending(world: World) -> None:

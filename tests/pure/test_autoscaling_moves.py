@@ -54,7 +54,8 @@ def test_a_member_stands_by_drained_and_comes_back(running: World) -> None:
     at = stamp(activity["StartTime"])
     assert activity["Description"] == f"Moving EC2 instance to Standby: {first}"
     assert activity["Cause"] == (
-        f"At {at} instance {first} was moved to standby in response to a user request, shrinking the capacity from 2 to 1."
+        f"At {at} instance {first} was moved to standby in response to a user request, shrinking the capacity from 2 "
+        "to 1."
     )
     assert (activity["StatusCode"], activity["Progress"]) == ("InProgress", 50)
     running.go(10)
@@ -64,7 +65,9 @@ def test_a_member_stands_by_drained_and_comes_back(running: World) -> None:
     assert running.group()["DesiredCapacity"] == 1
     (activity,) = running("ExitStandby", **asked)["Activities"]
     assert activity["Description"] == f"Moving EC2 instance out of Standby: {first}"
-    assert activity["Cause"].endswith("out of standby in response to a user request, increasing the capacity from 1 to 2.")
+    assert activity["Cause"].endswith(
+        f"instance {first} was moved out of standby in response to a user request, increasing the capacity from 1 to 2."
+    )
     assert (activity["StatusCode"], activity["Progress"]) == ("PreInService", 30)
     running.go(2)
     assert states(running) == ["InService", "InService"] and running.elbv2.groups[MGTG][first] == "initial"
@@ -171,8 +174,8 @@ def test_a_scheduled_action_acts_once_or_again_and_again(running: World) -> None
     running.go(30)
     due = stamp(at + timedelta(seconds=60))
     assert running.activities()[0]["Cause"].startswith(
-        f"At {due} a scheduled action update of AutoScalingGroup constraints to min: 1, max: 5, desired: 1 changing the "
-        "desired capacity from 2 to 1.  At "
+        f"At {due} a scheduled action update of AutoScalingGroup constraints to min: 1, max: 5, desired: 1 changing "
+        "the desired capacity from 2 to 1.  At "
     )
     running.go(3600)
     assert running.group()["DesiredCapacity"] == 3
@@ -222,8 +225,8 @@ def test_a_refresh_replaces_one_after_the_other(running: World) -> None:
     causes = [each["Cause"] for each in running.activities()]
     assert sum(each.endswith("an instance was launched in response to an instance refresh.") for each in causes) == 2
     assert any(
-        re.search(r"was taken out of service in response to an instance refresh\.  At \S+ instance i-\S+ was selected for "
-                  r"termination\.$", each) for each in causes
+        re.search(r"was taken out of service in response to an instance refresh\.  At \S+ instance i-\S+ was selected "
+                  r"for termination\.$", each) for each in causes
     )  # fmt: skip
 
 

@@ -136,7 +136,7 @@ def _check(params: Params, start_at: float | None, end_at: float | None, now: fl
     try:
         if zone is not None:
             ZoneInfo(zone)
-    except (OSError, ValueError) as unknown:
+    except (OSError, ValueError, KeyError) as unknown:
         raise invalid(f"Invalid time zone {zone}.") from unknown
     try:
         if text is not None:

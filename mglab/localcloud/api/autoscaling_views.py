@@ -53,8 +53,9 @@ def group(found: Group, account: str, *, instances: bool = True) -> Params:
 
 
 def instance(found: Group, member: Member) -> Params:
-    """Give a member as DescribeAutoScalingInstances shows it."""
-    return _instance(found, member) | {"AutoScalingGroupName": found.name}
+    """Give a member as DescribeAutoScalingInstances shows it: health in capitals, unlike a group's own list."""
+    shown = _instance(found, member)
+    return shown | {"AutoScalingGroupName": found.name, "HealthStatus": shown["HealthStatus"].upper()}
 
 
 def tags(found: Group) -> list[Params]:
