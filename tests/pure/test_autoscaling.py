@@ -34,6 +34,7 @@ def running() -> World:
     return lab_group()
 
 
+@pytest.mark.fact("2.1/described")
 def test_a_new_group_shows_all_its_keys_and_no_instance_yet(world: World) -> None:
     group = create(world).group()
     assert re.fullmatch(
@@ -62,6 +63,7 @@ def test_a_new_group_shows_all_its_keys_and_no_instance_yet(world: World) -> Non
     }
 
 
+@pytest.mark.fact("2.2/states", "2.4/decision", "2.4/launch", "2.5/placement")
 def test_two_instances_start_in_two_zones_a_few_seconds_later(world: World) -> None:
     create(world)
     waited = world.until(lambda: len(world.instances("Pending")) == 2)
@@ -74,6 +76,7 @@ def test_two_instances_start_in_two_zones_a_few_seconds_later(world: World) -> N
     assert shown == [first | {"AutoScalingGroupName": "MGAS", "HealthStatus": "HEALTHY"}]
 
 
+@pytest.mark.fact("2.2/register-first", "2.2/in-service-at-once")
 def test_members_are_registered_before_they_are_in_service_and_not_while_pending(world: World) -> None:
     create(world)
     world.until(lambda: len(world.instances("Pending")) == 2)
@@ -108,6 +111,7 @@ def test_launches_are_told_in_awss_words(world: World) -> None:
         assert activity["EndTime"] - activity["StartTime"] == timedelta(seconds=PENDING_S)
 
 
+@pytest.mark.fact("0/5", "2.3/outside", "2.3/replacement", "2.4/detection", "2.4/replacement")
 def test_a_member_terminated_outside_is_noticed_and_replaced_in_its_zone(running: World) -> None:
     victim = kill_one(running)
     noticed = running.until(lambda: bool(running.instances("Terminating")))
@@ -138,6 +142,7 @@ def test_a_member_terminated_outside_is_noticed_and_replaced_in_its_zone(running
     assert ("register", MGTG, new["InstanceId"]) in running.elbv2.log
 
 
+@pytest.mark.fact("0/5", "2.2/progress", "2.4/terminate-with-targets")
 def test_the_terminating_activity_lasts_as_long_as_the_drain_though_the_instance_is_dead(running: World) -> None:
     kill_one(running)
     running.until(lambda: bool(running.instances("Terminating")))
@@ -149,6 +154,7 @@ def test_the_terminating_activity_lasts_as_long_as_the_drain_though_the_instance
     assert len(running.instances("InService")) == 2
 
 
+@pytest.mark.fact("2.4/terminate-alone", "2.3/terminate-in-group")
 def test_without_a_target_group_only_ec2_is_waited_for(world: World) -> None:
     create(world, TargetGroupARNs=None).go(60)
     victim = world.instances()[0]["InstanceId"]
@@ -163,6 +169,7 @@ def test_without_a_target_group_only_ec2_is_waited_for(world: World) -> None:
     assert "increasing the capacity from 1 to 2." in world.activities()[0]["Cause"]
 
 
+@pytest.mark.fact("0/9")
 def test_a_stopped_member_is_terminated_and_replaced(running: World) -> None:
     """aws-facts 0.9: what happens at the end of an Academy session."""
     stopped = running.instances()[0]["InstanceId"]
@@ -185,6 +192,7 @@ def test_a_raised_minimum_starts_a_third_instance(running: World) -> None:
     )
 
 
+@pytest.mark.fact("2.2/drain-first", "2.3/scale-in")
 def test_scale_in_drains_first_and_terminates_afterwards(running: World) -> None:
     at = running.at
     running("UpdateAutoScalingGroup", AutoScalingGroupName="MGAS", MinSize=1, DesiredCapacity=1)
@@ -225,6 +233,7 @@ def test_decrementing_termination_is_not_replaced(running: World) -> None:
     assert (running.group()["DesiredCapacity"], len(running.instances())) == (2, 2)
 
 
+@pytest.mark.fact("2.1/health-check-type", "2.3/elb")
 def test_target_health_is_ignored_by_default_and_heeded_with_elb(running: World) -> None:
     sick = running.instances()[0]["InstanceId"]
     running.elbv2.groups[MGTG][sick] = "unhealthy"
@@ -244,6 +253,7 @@ def test_a_member_declared_unhealthy_is_replaced(running: World) -> None:
     assert running.activities()[0]["Cause"].endswith("was taken out of service in response to a user health-check.")
 
 
+@pytest.mark.fact("2.3/failed-launch", "2.5/placement")
 def test_a_refused_launch_is_a_failed_activity_and_is_tried_again(world: World) -> None:
     world.compute.refusal = ApiError("InvalidAMIID.NotFound", "The AMI ID ami-1 does not exist")
     create(world, MinSize=1).go(40)
@@ -260,6 +270,7 @@ def test_a_refused_launch_is_a_failed_activity_and_is_tried_again(world: World) 
     assert "changing the desired capacity from 0 to 1.  At " in world.activities()[0]["Cause"]
 
 
+@pytest.mark.fact("2.3/messages")
 def test_too_many_vcpus_is_told_as_on_aws(world: World) -> None:
     world.compute.refusal = ApiError("VcpuLimitExceeded", "You have requested more vCPU capacity than your limit of 8.")
     create(world).go(40)

@@ -153,6 +153,42 @@ def test_a_group_may_be_made_of_zones_alone(world: World) -> None:
     assert sorted(each["AvailabilityZone"] for each in members) == [A, B]
 
 
+@pytest.mark.fact("2.3/messages")
+@pytest.mark.parametrize(
+    ("code", "said", "told"),
+    [
+        ("InvalidAMIID.NotFound", "The image id '[ami-0b2d]' does not exist", "The AMI ID ami-0b2d does not exist."),
+        ("InvalidAMIID.Unavailable", "The AMI ami-0b2d is pending, and cannot be run",
+         "AMI ami-0b2d is pending, and cannot be run."),
+        ("InvalidKeyPair.NotFound", "The key pair 'lost' does not exist", "The key pair 'lost' does not exist."),
+    ],
+)  # fmt: skip
+def test_a_failed_launch_is_told_in_a_groups_words(world: World, code: str, said: str, told: str) -> None:
+    world.compute.refusal = ApiError(code, said)
+    create(world, MinSize=1, MaxSize=1).go(40)
+    assert world.activities()[0]["StatusMessage"] == f"{told} Launching EC2 instance failed."
+
+
+@pytest.mark.fact("2.1/history")
+def test_the_history_is_kept_for_six_weeks(world: World) -> None:
+    create(world, TargetGroupARNs=None).go(60)
+    world.at += 41 * 86400
+    assert len(world.go(2).activities()) == 2
+    world.at += 2 * 86400
+    assert world.go(2).activities() == []
+
+
+@pytest.mark.fact("2.1/quotas")
+def test_fifty_target_groups_are_the_most(world: World) -> None:
+    arns = [f"{MGTG}{number}" for number in range(51)]
+    world.elbv2.groups |= {arn: {} for arn in arns}
+    with pytest.raises(ApiError, match="50 target groups"):
+        create(world, TargetGroupARNs=arns)
+    create(world, TargetGroupARNs=arns[:50])
+    with pytest.raises(ApiError, match="50 target groups"):
+        world("AttachLoadBalancerTargetGroups", AutoScalingGroupName="MGAS", TargetGroupARNs=arns[50:])
+
+
 def test_pauses_between_failed_launches_grow_and_a_success_ends_them(world: World) -> None:
     world.compute.refusal = ApiError("InsufficientInstanceCapacity", "There is none.")
     create(world, MinSize=1, MaxSize=1).go(900)

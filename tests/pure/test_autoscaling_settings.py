@@ -37,6 +37,7 @@ def running() -> World:
     return lab_group()
 
 
+@pytest.mark.fact("2.2/attachment-states")
 def test_target_groups_are_attached_and_detached(running: World) -> None:
     running("AttachLoadBalancerTargetGroups", AutoScalingGroupName="MGAS", TargetGroupARNs=[OTHER])
 
@@ -136,6 +137,7 @@ def test_what_an_account_may_have(running: World) -> None:
     assert {"ProcessName": "Launch"} in running("DescribeScalingProcessTypes")["Processes"]
 
 
+@pytest.mark.fact("2.1/history")
 def test_activities_come_in_progress_first_and_in_pages(running: World) -> None:
     kill_one(running)
     running.go(90)
