@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from mglab.localcloud.api.compute import LaunchRequest
 from mglab.localcloud.api.faults import ApiError
 from tests.pure.autoscaling_cloud import MGTG, World, create, lab_group
 
@@ -190,10 +191,59 @@ def test_fifty_target_groups_are_the_most(world: World) -> None:
 
 
 def test_pauses_between_failed_launches_grow_and_a_success_ends_them(world: World) -> None:
-    world.compute.refusal = ApiError("InsufficientInstanceCapacity", "There is none.")
+    world.compute.refusal = ApiError("VcpuLimitExceeded", "There are no more.")
     create(world, MinSize=1, MaxSize=1).go(900)
     starts = sorted(each["StartTime"].timestamp() for each in world.activities())
     pauses = [round(after - before) for before, after in zip(starts, starts[1:], strict=False)]
     assert pauses[:4] == [30, 60, 120, 240]
     world.compute.refusal = None
     world.until(lambda: len(world.instances("InService")) == 1)
+
+
+@pytest.mark.fact("2.5/placement")
+def test_a_zone_without_capacity_is_left_for_the_other_at_once(world: World) -> None:
+    launch = world.compute.launch
+
+    def only_in_b(request: LaunchRequest, now: float) -> str:
+        if request.subnet_id == "subnet-1":
+            raise ApiError("InsufficientInstanceCapacity", "We currently do not have sufficient t2.micro capacity.")
+        return launch(request, now)
+
+    world.compute.launch = only_in_b  # type: ignore[method-assign]
+    create(world, TargetGroupARNs=None).go(60)
+    assert zones(world) == [B, B]
+    failed = [each for each in world.activities() if each["StatusCode"] == "Failed"]
+    assert failed and failed[0]["StatusMessage"] == (
+        "Could not launch On-Demand Instances. InsufficientInstanceCapacity - We currently do not have sufficient "
+        "t2.micro capacity. Launching EC2 instance failed."
+    )
+    world.compute.launch = launch  # type: ignore[method-assign]
+    world.until(lambda: zones(world) == [A, B], 1500)
+
+
+@pytest.mark.parametrize(
+    "process", ["Launch", "Terminate", "HealthCheck", "ReplaceUnhealthy", "AddToLoadBalancer", "InstanceRefresh"]
+)
+def test_a_suspended_process_has_no_effect_until_it_is_resumed(process: str) -> None:
+    world = lab_group()
+    group = {"AutoScalingGroupName": "MGAS"}
+    world("SuspendProcesses", **group, ScalingProcesses=[process])
+    before = sorted(each["InstanceId"] for each in world.instances("InService"))
+    if process in ("HealthCheck", "ReplaceUnhealthy"):
+        world.compute.put(before[0], "stopped")
+    elif process == "InstanceRefresh":
+        world("StartInstanceRefresh", **group, Preferences={"InstanceWarmup": 0})
+    elif process == "Terminate":
+        world("UpdateAutoScalingGroup", **group, MinSize=1, DesiredCapacity=1)
+    else:
+        world("SetDesiredCapacity", **group, DesiredCapacity=3)
+    world.go(200)
+    now = sorted(each["InstanceId"] for each in world.instances("InService"))
+    if process == "AddToLoadBalancer":
+        assert len(now) == 3 and len(world.elbv2.groups[MGTG]) == 2
+        return
+    assert now == before and len(world.instances()) == 2
+    unhealthy = [each for each in world.instances() if each["HealthStatus"] == "Unhealthy"]
+    assert len(unhealthy) == (process == "ReplaceUnhealthy")
+    world("ResumeProcesses", **group)
+    world.until(lambda: sorted(each["InstanceId"] for each in world.instances("InService")) != before, 100)

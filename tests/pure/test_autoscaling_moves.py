@@ -281,6 +281,26 @@ def test_a_refresh_may_bring_another_template(running: World) -> None:
     assert running.group()["LaunchTemplate"]["Version"] == "3"
 
 
+def test_a_refresh_is_rolled_back(running: World) -> None:
+    by_number = {"LaunchTemplateName": "MGLaunch", "Version": "2"}
+    assert refused(running, "RollbackInstanceRefresh", AutoScalingGroupName="MGAS").startswith(
+        "ActiveInstanceRefreshNotFound: "
+    )
+    running("UpdateAutoScalingGroup", AutoScalingGroupName="MGAS", LaunchTemplate=by_number)
+    wanted = {"LaunchTemplate": {"LaunchTemplateName": "MGLaunch", "Version": "3"}}
+    before = ids(running)
+    running("StartInstanceRefresh", AutoScalingGroupName="MGAS", DesiredConfiguration=wanted,
+            Preferences={"InstanceWarmup": 60})
+    running.until(lambda: refresh(running)["PercentageComplete"] == 50, 300)
+    running("RollbackInstanceRefresh", AutoScalingGroupName="MGAS")
+    assert (refresh(running)["Status"], refresh(running)["PercentageComplete"]) == ("RollbackInProgress", 0)
+    newcomers = set(ids(running)) - set(before)
+    running.until(lambda: refresh(running)["Status"] == "RollbackSuccessful", 900)
+    serving = {each["InstanceId"] for each in running.instances("InService")}
+    assert len(serving) == 2 and not serving & newcomers
+    assert running.group()["LaunchTemplate"]["Version"] == "2"
+
+
 # -- simple and step policies
 
 

@@ -19,6 +19,8 @@ from mglab.localcloud.rules.autoscaler import Launch
 NO_TARGET_GROUP = "One or more target groups not found. Validating load balancer configuration failed."
 _CAPACITY_CODES = ("VcpuLimitExceeded", "InstanceLimitExceeded", "InsufficientInstanceCapacity")
 """Their messages are shown with the code before them (aws-facts 2.3, status messages)."""
+_ZONAL_CODES = ("InsufficientInstanceCapacity",)
+"""Say that a zone has nothing left: the others are tried at once (aws-facts 2.5)."""
 _IMAGE = re.compile(r"ami-\w+")
 
 
@@ -54,7 +56,7 @@ def _launch_one(cloud: Cloud, group: Group, decision: Launch, cause: str, alarm:
         message = status_message(error)
         activity.description = f"Launching a new EC2 instance.  Status Reason: {message}"
         activities.finish(activity, now, failure=message)
-        count_failure(group, subnet.zone, now)
+        _count(group, decision, error, now)
         return False
     activity.description = f"Launching a new EC2 instance: {member.instance_id}"
     member.activity_id = activity.activity_id
@@ -100,10 +102,24 @@ def _in_a_groups_words(error: ApiError) -> str:
     return error.message
 
 
-def count_failure(group: Group, zone: str, now: float) -> None:
-    """Wait before the next launch, and try another zone first."""
+def _count(group: Group, decision: Launch, error: ApiError, now: float) -> None:
+    """Count a refusal; a rebalance has no other zone to go to, and is only tried again later."""
+    if decision.reason == "rebalance":
+        _wait_longer(group, now)
+    else:
+        count_failure(group, decision.subnet.zone, now, elsewhere=error.code in _ZONAL_CODES)
+
+
+def count_failure(group: Group, zone: str, now: float, *, elsewhere: bool = False) -> None:
+    """Wait before the next launch, and try another zone first; at once when only this zone is to blame."""
+    group.failed_zones |= {zone}
+    everywhere = group.failed_zones >= set(group.zones)
+    if everywhere:
+        group.failed_zones = frozenset()
+    if everywhere or not elsewhere:
+        _wait_longer(group, now)
+
+
+def _wait_longer(group: Group, now: float) -> None:
     group.failures += 1
     group.retry_at = now + rules.retry_after(group.failures)
-    group.failed_zones |= {zone}
-    if group.failed_zones >= set(group.zones):
-        group.failed_zones = frozenset()

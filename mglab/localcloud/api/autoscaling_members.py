@@ -121,7 +121,8 @@ class MemberPage:
         """Shield members from scale-in, or end that."""
         require(params, "InstanceIds", "AutoScalingGroupName", "ProtectedFromScaleIn")
         group = find_group(self.cloud, params["AutoScalingGroupName"])
-        members = [_movable(group, instance_id, "InService", "Standby") for instance_id in params["InstanceIds"]]
+        states = ("InService", "EnteringStandby", "Standby")
+        members = [_movable(group, instance_id, *states) for instance_id in params["InstanceIds"]]
         for member in members:
             member.protected = params["ProtectedFromScaleIn"]
         return {}

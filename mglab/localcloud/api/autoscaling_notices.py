@@ -1,5 +1,7 @@
 """Notification configurations, and what an account without classic load balancers and warm pools answers.
 
+Launch configurations cannot be made, as in every account of AWS's that is new since 2024.
+
 This cloud has no SNS: a configuration is kept and given back, and nobody is notified.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 from mglab.localcloud.api.autoscaling_state import Cloud, Params, find_group
 from mglab.localcloud.api.cloudwatch_forms import invalid, page, require
+from mglab.localcloud.api.faults import ApiError
 
 NOTIFICATION_TYPES = (
     "autoscaling:EC2_INSTANCE_LAUNCH", "autoscaling:EC2_INSTANCE_LAUNCH_ERROR", "autoscaling:EC2_INSTANCE_TERMINATE",
@@ -75,3 +78,17 @@ class NoticePage:
     def describe_launch_configurations(self, params: Params) -> Params:
         """List launch configurations: groups here are launched from templates."""
         return {"LaunchConfigurations": []}
+
+    def create_launch_configuration(self, params: Params) -> Params:
+        """Refuse, in AWS's words for new accounts."""
+        raise ApiError(
+            "UnsupportedOperation",
+            "The Launch Configuration creation operation is not available in your account. Use launch templates to "
+            "create configuration templates for your Auto Scaling groups.",
+        )
+
+    def delete_launch_configuration(self, params: Params) -> Params:
+        """Refuse: there is none."""
+        require(params, "LaunchConfigurationName")
+        name = params["LaunchConfigurationName"]
+        raise invalid(f"Launch configuration name not found - Launch configuration {name} not found")

@@ -3,9 +3,9 @@
 ``rules/refresh`` says who is next; this module looks whether the newcomers are warm, takes members out as an unhealthy
 one is taken out, and lets the reconciler launch their replacements. A launch template asked for with the refresh is
 launched from at once and becomes the group's when the refresh has succeeded; what is replaced before a refresh is
-cancelled stays replaced.
+cancelled stays replaced; a rollback replaces it once more, by the template from before.
 
-Left out: checkpoints, rollback, alarms that stop it, bake time. Asking for one is refused.
+Left out: checkpoints, rollback by itself, alarms that stop it, bake time. Asking for one is refused.
 """
 
 from __future__ import annotations
@@ -77,6 +77,28 @@ class RefreshPage:
         refresh.status, refresh.reason = "Cancelling", "Cancelled by user."
         return {"InstanceRefreshId": refresh.refresh_id}
 
+    def rollback_instance_refresh(self, params: Params) -> Params:
+        """Replace what a refresh has launched, by the template from before it."""
+        require(params, "AutoScalingGroupName")
+        group = find_group(self.cloud, params["AutoScalingGroupName"])
+        refresh = group.refresh
+        if refresh is None or refresh.status not in ("Pending", "InProgress"):
+            raise ApiError(
+                "ActiveInstanceRefreshNotFound",
+                f"No in progress or pending Instance Refresh found for Auto Scaling group {group.name}",
+            )
+        if refresh.template is None or "$" in group.template_version:
+            raise ApiError(
+                "IrreversibleInstanceRefresh",
+                "The Instance Refresh cannot be rolled back: it has no desired configuration, or the group's launch "
+                "template version is not a number.",
+            )
+        newcomers = [member for member in group.active if member.instance_id not in refresh.to_replace]
+        refresh.to_replace = [member.instance_id for member in newcomers]
+        refresh.total, refresh.percent, refresh.template = len(newcomers), 0, None
+        refresh.status, refresh.reason = "RollbackInProgress", None
+        return {"InstanceRefreshId": refresh.refresh_id}
+
     def describe_instance_refreshes(self, params: Params) -> Params:
         """List a group's refreshes, the latest first."""
         require(params, "AutoScalingGroupName")
@@ -98,7 +120,8 @@ def go_on(cloud: Cloud, group: Group, now: float) -> None:
         if not unsettled:
             _end(refresh, "Cancelled", now)
         return
-    refresh.status = "InProgress"
+    if refresh.status == "Pending":
+        refresh.status = "InProgress"
     if unsettled:
         refresh.reason = f"{_WARMING} For example: {unsettled[0]} is warming up."
         return
@@ -171,14 +194,14 @@ def _wait(refresh: Refresh, now: float) -> None:
     if refresh.blocked_since is None:
         refresh.blocked_since = now
     elif now >= refresh.blocked_since + rules.WAIT_S:
-        _end(refresh, "Failed", now)
+        _end(refresh, "RollbackFailed" if refresh.status == "RollbackInProgress" else "Failed", now)
 
 
 def _succeed(group: Group, refresh: Refresh, now: float) -> None:
     if refresh.template is not None:
         group.template_id, group.template_name, group.template_version = refresh.template
     refresh.reason, refresh.percent = None, 100
-    _end(refresh, "Successful", now)
+    _end(refresh, "RollbackSuccessful" if refresh.status == "RollbackInProgress" else "Successful", now)
 
 
 def _end(refresh: Refresh, status: rules.Status, now: float) -> None:

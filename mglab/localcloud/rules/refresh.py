@@ -12,8 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["Pending", "InProgress", "Successful", "Failed", "Cancelling", "Cancelled"]
-ACTIVE: tuple[Status, ...] = ("Pending", "InProgress", "Cancelling")
+Status = Literal[
+    "Pending", "InProgress", "Successful", "Failed", "Cancelling", "Cancelled", "RollbackInProgress",
+    "RollbackSuccessful", "RollbackFailed",
+]  # fmt: skip
+ACTIVE: tuple[Status, ...] = ("Pending", "InProgress", "Cancelling", "RollbackInProgress")
 WAIT_S = 3600.0
 """How long a refresh waits for members that it must not replace (AWS's page: one hour)."""
 
