@@ -227,6 +227,13 @@ def test_the_history_is_paged_newest_first_and_outlives_its_group(ground: Ground
     assert [each for page in pages for each in page["Activities"]] == kept
     wanted = [kept[2]["ActivityId"]]
     assert ground.activities(group, IncludeDeletedGroups=True, ActivityIds=wanted) == [kept[2]]
+    filters = [{"Name": "Status", "Values": ["Failed"]}]
+    assert ground.activities(group, IncludeDeletedGroups=True, Filters=filters) == []
+    since = [{"Name": "StartTimeLowerBound", "Values": [kept[0]["StartTime"].isoformat()]}]
+    assert ground.activities(group, IncludeDeletedGroups=True, Filters=since)[0] == kept[0]
+    assert refusal(client.describe_scaling_activities, Filters=[{"Name": "Mood", "Values": ["good"]}])[0] == (
+        "ValidationError"
+    )
     told = aws("autoscaling", "describe-scaling-activities", "--include-deleted-groups", "--max-items", "1")
     told = told["Activities"]
     assert told[0]["Cause"] == kept[0]["Cause"] and told[0]["AutoScalingGroupName"] == group

@@ -6,9 +6,10 @@ import re
 from typing import Any
 
 import pytest
+from botocore.config import Config
 
 from tests.conformance.aws_cli import Aws
-from tests.conformance.scaling_ground import ZONES, Ground, lay, refusal
+from tests.conformance.scaling_ground import IMAGE, ZONES, Ground, lay, refusal
 from tests.local.cloud_under_test import Cloud, eventually
 
 SUSPENDABLE = [
@@ -127,6 +128,73 @@ def test_groups_that_make_no_sense_are_refused_in_awss_words(ground: Ground) -> 
         assert refusal(ground.create, name="bad", **changes) == ("ValidationError", message), what
     found = ground.client.describe_auto_scaling_groups(AutoScalingGroupNames=["bad"])["AutoScalingGroups"]
     assert found == []
+
+
+def test_requests_that_no_sdk_would_send_are_refused_not_stumbled_over(ground: Ground) -> None:
+    """A client that checks nothing itself: what is missing inside of the parameters is missed by name."""
+    config = Config(parameter_validation=False, retries={"total_max_attempts": 1})
+    client = ground.cloud.client("autoscaling", config=config)
+    ground.create("careless")
+    group = {"AutoScalingGroupName": "careless"}
+    null = "1 validation error detected: Value null at '{}' failed to satisfy constraint: Member must not be null"
+    assert refusal(client.create_auto_scaling_group, MinSize=0, MaxSize=0) == (
+        "ValidationError", null.format("autoScalingGroupName")
+    )
+    tag = {"ResourceId": "careless", "ResourceType": "auto-scaling-group", "Value": "v"}
+    assert refusal(client.create_or_update_tags, Tags=[tag]) == ("ValidationError", null.format("key"))
+    step = {"PolicyType": "StepScaling", "AdjustmentType": "ChangeInCapacity",
+            "StepAdjustments": [{"MetricIntervalLowerBound": 0.0}]}  # fmt: skip
+    assert refusal(client.put_scaling_policy, **group, PolicyName="p", **step) == (
+        "ValidationError", null.format("scalingAdjustment")
+    )
+    for call, words in (
+        (client.attach_traffic_sources, {**group, "TrafficSources": [{"Type": "elbv2"}]}),
+        (client.put_lifecycle_hook, {**group, "LifecycleHookName": "h"}),
+        (client.put_lifecycle_hook, {**group, "LifecycleHookName": "h", "LifecycleTransition": "autoscaling:NAP"}),
+        (client.set_desired_capacity, {**group, "DesiredCapacity": -1}),
+        (client.update_auto_scaling_group, {**group, "MaxSize": -1}),
+        (client.create_auto_scaling_group, {"AutoScalingGroupName": "a:b", "MinSize": 0, "MaxSize": 0}),
+        (client.describe_tags, {"Filters": [{"Values": ["x"]}]}),
+    ):
+        assert refusal(call, **words)[0] == "ValidationError", words
+    ground.delete("careless")
+
+
+def test_nothing_is_left_of_a_deleted_group(ground: Ground) -> None:
+    client, name = ground.client, {"AutoScalingGroupName": "leaver"}
+    tag = {"Key": "k", "Value": "v", "PropagateAtLaunch": False}
+    ground.create("leaver", Tags=[tag])
+    client.put_scaling_policy(
+        **name, PolicyName="cpu", PolicyType="TargetTrackingScaling",
+        TargetTrackingConfiguration={
+            "PredefinedMetricSpecification": {"PredefinedMetricType": "ASGAverageCPUUtilization"}, "TargetValue": 50.0,
+        },
+    )  # fmt: skip
+    client.put_scheduled_update_group_action(**name, ScheduledActionName="s", Recurrence="0 0 1 1 *", MinSize=0)
+    client.put_notification_configuration(**name, TopicARN="arn:aws:sns:us-east-1:000000000000:t",
+                                          NotificationTypes=["autoscaling:TEST_NOTIFICATION"])  # fmt: skip
+    client.delete_auto_scaling_group(**name)
+    assert ground.found("leaver") == []
+    left = (
+        client.describe_policies()["ScalingPolicies"], client.describe_tags()["Tags"],
+        client.describe_scheduled_actions()["ScheduledUpdateGroupActions"],
+        client.describe_notification_configurations()["NotificationConfigurations"],
+    )  # fmt: skip
+    assert not any("leaver" in str(each) for each in left)
+    alarms = ground.cloud.client("cloudwatch").describe_alarms(AlarmNamePrefix="TargetTracking-leaver-")["MetricAlarms"]
+    assert alarms == []
+
+
+def test_launch_configurations_are_a_thing_of_the_past(ground: Ground) -> None:
+    assert refusal(ground.client.create_launch_configuration, LaunchConfigurationName="old", ImageId=IMAGE) == (
+        "UnsupportedOperation",
+        "The Launch Configuration creation operation is not available in your account. Use launch templates to create "
+        "configuration templates for your Auto Scaling groups.",
+    )
+    code, message = refusal(ground.create, name="bad", LaunchTemplate=None, LaunchConfigurationName="old")
+    assert (code, message) == (
+        "ValidationError", "Launch configuration name not found - Launch configuration old not found"
+    )
 
 
 def test_subnets_of_two_vpcs_make_no_group(ground: Ground) -> None:

@@ -63,6 +63,10 @@ def test_a_member_stands_by_drained_and_comes_back(running: World) -> None:
     running.go(300)
     assert states(running) == ["InService", "Standby"] and running.compute.views[first].state == "running"
     assert running.group()["DesiredCapacity"] == 1
+    running("EnableMetricsCollection", AutoScalingGroupName="MGAS", Granularity="1Minute")
+    counted = {metric: value for _, metric, _, value, _ in running.service.minute(running.at)}
+    assert (counted["GroupStandbyInstances"], counted["GroupInServiceInstances"]) == (1.0, 1.0)
+    assert (counted["GroupStandbyCapacity"], counted["GroupTotalInstances"]) == (1.0, 2.0)
     (activity,) = running("ExitStandby", **asked)["Activities"]
     assert activity["Description"] == f"Moving EC2 instance out of Standby: {first}"
     assert activity["Cause"].endswith(
@@ -309,6 +313,7 @@ def policy(world: World, **settings: Any) -> str:
     return str(world("PutScalingPolicy", **{**name, **settings})["PolicyARN"])
 
 
+@pytest.mark.fact("2.1/cooldown")
 def test_a_simple_policy_is_executed_and_cools_down(world: World) -> None:
     create(world, MaxSize=9).go(60)
     policy(world, AdjustmentType="ChangeInCapacity", ScalingAdjustment=1, Cooldown=120)

@@ -218,6 +218,7 @@ class ActivityPage:
     def describe_scaling_activities(self, params: Params) -> Params:
         """List what groups did; of deleted groups too with IncludeDeletedGroups."""
         filters = params.get("Filters") or ()
+        _check_filters(filters)
         newest_first = reversed(self.cloud.state.activities)
         living = {group.arn for group in self.cloud.state.groups.values()}
         shown = [activity for activity in newest_first if _wanted(activity, params, living)]
@@ -235,17 +236,24 @@ def _wanted(activity: Activity, params: Params, living: Collection[str]) -> bool
     return bool(params.get("IncludeDeletedGroups")) or activity.group_arn in living
 
 
+def _check_filters(filters: Sequence[Params]) -> None:
+    for given in filters:
+        name, values = given.get("Name"), given.get("Values") or []
+        if name not in ("Status", "StartTimeLowerBound", "StartTimeUpperBound"):
+            raise invalid(f"Invalid filter name {name}; use Status, StartTimeLowerBound or StartTimeUpperBound.")
+        try:
+            if name != "Status":
+                [timestamp(value) for value in values]
+        except ValueError as broken:
+            raise invalid(f"Invalid value of filter {name}: {', '.join(values)}.") from broken
+
+
 def _passes(activity: Activity, given: Params) -> bool:
-    name, values = given.get("Name"), given.get("Values") or []
-    if name == "Status":
+    values = given.get("Values") or []
+    if given["Name"] == "Status":
         return activity.status in values
-    if name not in ("StartTimeLowerBound", "StartTimeUpperBound"):
-        raise invalid(f"Invalid filter name {name}; use Status, StartTimeLowerBound or StartTimeUpperBound.")
-    try:
-        bounds = [timestamp(value).timestamp() for value in values]
-    except ValueError as broken:
-        raise invalid(f"Invalid value of filter {name}: {', '.join(values)}.") from broken
-    if name == "StartTimeLowerBound":
+    bounds = [timestamp(value).timestamp() for value in values]
+    if given["Name"] == "StartTimeLowerBound":
         return all(activity.started_at >= bound for bound in bounds)
     return all(activity.started_at <= bound for bound in bounds)
 

@@ -53,6 +53,12 @@ WARM_POOL_METRICS = (
 KNOWN_METRICS = (*GROUP_METRICS, *WARM_POOL_METRICS)
 
 
+_TAG_FILTERS = {
+    "auto-scaling-group": "ResourceId", "key": "Key", "value": "Value", "propagate-at-launch": "PropagateAtLaunch",
+}  # fmt: skip
+"""What DescribeTags can be asked by, and the member that is compared."""
+
+
 def group_metrics(group: Group) -> Iterator[Datum]:
     """Give a group's enabled metrics as they are at this moment."""
     for name in (name for name in group.enabled_metrics if name in GROUP_METRICS):
@@ -137,11 +143,15 @@ class AttachmentPage:
         """Take tags off groups."""
         require(params, "Tags")
         for group, tag in [(self._tagged(tag), tag) for tag in params["Tags"]]:
+            require(tag, "Key")
             group.tags.pop(tag["Key"], None)
         return {}
 
     def describe_tags(self, params: Params) -> Params:
         """List groups' tags."""
+        for name in (each.get("Name") for each in params.get("Filters") or ()):
+            if name not in _TAG_FILTERS:
+                raise invalid(f"Invalid filter name {name}; use one of {', '.join(_TAG_FILTERS)}.")
         groups = [group for _, group in sorted(self.cloud.state.groups.items())]
         found = [tag for group in groups for tag in views.tags(group) if _wanted(tag, params)]
         items, token = page(params, found, default=50, maximum=100)
@@ -190,9 +200,5 @@ def _wanted(tag: Params, params: Params) -> bool:
 
 
 def _shown_as(tag: Params, filter_name: str) -> str:
-    members = {"auto-scaling-group": "ResourceId", "key": "Key", "value": "Value"}
-    if filter_name == "propagate-at-launch":
-        return str(tag["PropagateAtLaunch"]).lower()
-    if filter_name not in members:
-        raise invalid(f"Invalid filter name {filter_name}.")
-    return str(tag[members[filter_name]])
+    shown = tag[_TAG_FILTERS[filter_name]]
+    return str(shown).lower() if isinstance(shown, bool) else str(shown)

@@ -15,13 +15,14 @@ from mglab.localcloud.api.autoscaling_hooks import put_hook
 from mglab.localcloud.api.autoscaling_policies import drop_policies
 from mglab.localcloud.api.autoscaling_scaling import is_cooling
 from mglab.localcloud.api.autoscaling_state import PROCESSES, Change, Cloud, Group, Params, find_group
-from mglab.localcloud.api.cloudwatch_forms import invalid, page, refuse_members, require
+from mglab.localcloud.api.cloudwatch_forms import constraint, invalid, page, refuse_members, require
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.rules.autoscaler import TERMINATION_POLICIES
 
 MOST_GROUPS = 500
 """Groups per region (aws-facts 2.1, quotas)."""
 MOST_LAUNCH_CONFIGURATIONS = 200
+LONGEST_NAME = 255
 
 
 class GroupPage:
@@ -73,7 +74,10 @@ class GroupPage:
         )
 
     def _check_name(self, name: str) -> None:
-        """Refuse a name that is taken (aws-facts 3.7 row 44)."""
+        """Refuse a name that is taken (aws-facts 3.7 row 44), or none."""
+        if not 1 <= len(name) <= LONGEST_NAME or ":" in name:
+            demand = f"Member must have length between 1 and {LONGEST_NAME} and contain no colon"
+            raise constraint(name, "AutoScalingGroupName", demand)
         taken = self.cloud.state.groups.get(name)
         if taken is not None:
             why = (
@@ -88,6 +92,7 @@ class GroupPage:
 
     def describe_auto_scaling_groups(self, params: Params) -> Params:
         """List groups, by name or tag."""
+        _check_filters(params)
         names = params.get("AutoScalingGroupNames") or []
         groups = [group for _, group in sorted(self.cloud.state.groups.items())]
         found = [g for g in groups if (not names or {g.name, g.arn} & set(names)) and _tagged(g, params)]
@@ -235,6 +240,12 @@ def _processes(params: Params) -> list[str]:
     return list(given)
 
 
+def _check_filters(params: Params) -> None:
+    for name in (each.get("Name") or "" for each in params.get("Filters") or ()):
+        if name not in ("tag-key", "tag-value") and not name.startswith("tag:"):
+            raise invalid(f"Invalid filter name {name}; use tag-key, tag-value or tag:<key>.")
+
+
 def _tagged(group: Group, params: Params) -> bool:
     return all(_matches(group, each["Name"], each.get("Values") or []) for each in params.get("Filters") or ())
 
@@ -244,7 +255,5 @@ def _matches(group: Group, name: str, values: list[str]) -> bool:
         return any(key in values for key in group.tags)
     if name == "tag-value":
         return any(tag.value in values for tag in group.tags.values())
-    if name.startswith("tag:"):
-        tag = group.tags.get(name.removeprefix("tag:"))
-        return tag is not None and tag.value in values
-    raise invalid(f"Invalid filter name {name}; use tag-key, tag-value or tag:<key>.")
+    tag = group.tags.get(name.removeprefix("tag:"))
+    return tag is not None and tag.value in values

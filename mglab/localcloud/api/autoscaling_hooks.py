@@ -86,6 +86,7 @@ class HookPage:
 
 def put_hook(group: Group, params: Params) -> None:
     """Make a hook from a request or from a part of CreateAutoScalingGroup."""
+    require(params, "LifecycleHookName")
     name, known = params["LifecycleHookName"], group.hooks.get(params["LifecycleHookName"])
     transition = params.get("LifecycleTransition") or (known.transition if known else None)
     if transition not in TRANSITIONS:

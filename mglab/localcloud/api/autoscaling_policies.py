@@ -161,6 +161,8 @@ def _with_steps(settings: Params, params: Params) -> Params:
     if not params.get("StepAdjustments"):
         raise invalid("At least one StepAdjustment must be specified for a StepScaling policy")
     one_of(params, "MetricAggregationType", ("Minimum", "Maximum", "Average"))
+    for each in params["StepAdjustments"]:
+        require(each, "ScalingAdjustment")
     flaw = flaw_of(scaling.steps(settings))
     if flaw:
         raise invalid(flaw)

@@ -39,6 +39,7 @@ class SchedulePage:
         require(params, "AutoScalingGroupName", "ScheduledUpdateGroupActions")
         group, failed = find_group(self.cloud, params["AutoScalingGroupName"]), []
         for each in params["ScheduledUpdateGroupActions"]:
+            require(each, "ScheduledActionName")
             try:
                 self._put(group, each)
             except ApiError as error:

@@ -7,7 +7,7 @@ Wordings: aws-facts 3.7 rows 41-50. A launch template's content is looked at onl
 from __future__ import annotations
 
 from mglab.localcloud.api.autoscaling_state import Attachment, Cloud, Params, Tag
-from mglab.localcloud.api.cloudwatch_forms import constraint, invalid, refuse_members
+from mglab.localcloud.api.cloudwatch_forms import constraint, invalid, refuse_members, require
 from mglab.localcloud.api.compute import SubnetView
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.rules.autoscaler import TERMINATION_POLICIES, Subnet
@@ -137,6 +137,7 @@ def traffic_sources(params: Params) -> list[str]:
     """Read the identifiers of traffic sources; only target groups are modelled."""
     given = params.get("TrafficSources") or ()
     for source in given:
+        require(source, "Identifier")
         if source.get("Type", "elbv2") != "elbv2":
             raise invalid(f"The local cloud has no traffic sources of type {source['Type']}; use elbv2.")
     return [source["Identifier"] for source in given]
@@ -168,6 +169,7 @@ def termination_policies(params: Params, default: tuple[str, ...] = ("Default",)
 def tags(given: list[Params]) -> dict[str, Tag]:
     """Read a group's tags."""
     for tag in given:
+        require(tag, "Key")
         if tag["Key"].startswith("aws:"):
             raise invalid("Tag keys starting with 'aws:' are reserved for system use.")
     return {tag["Key"]: Tag(tag.get("Value") or "", bool(tag.get("PropagateAtLaunch"))) for tag in given}
