@@ -93,6 +93,19 @@ def test_without_decrement_the_one_that_stands_by_is_replaced(running: World) ->
     assert states(running) == ["InService", "InService"]
 
 
+@pytest.mark.fact("2.5/delete")
+def test_who_stands_by_keeps_a_group_from_being_deleted_and_goes_with_it_by_force(running: World) -> None:
+    everyone = {"AutoScalingGroupName": "MGAS", "InstanceIds": ids(running)}
+    running("UpdateAutoScalingGroup", AutoScalingGroupName="MGAS", MinSize=0)
+    running("EnterStandby", **everyone, ShouldDecrementDesiredCapacity=True)
+    running.go(310)
+    assert states(running) == ["Standby", "Standby"]
+    assert refused(running, "DeleteAutoScalingGroup", AutoScalingGroupName="MGAS").startswith("ResourceInUse: ")
+    running("DeleteAutoScalingGroup", AutoScalingGroupName="MGAS", ForceDelete=True)
+    running.until(lambda: not running("DescribeAutoScalingGroups")["AutoScalingGroups"], 100)
+    assert {each.state for each in running.compute.views.values()} == {"terminated"}
+
+
 # -- lifecycle hooks
 
 

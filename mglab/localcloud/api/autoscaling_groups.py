@@ -17,7 +17,7 @@ from mglab.localcloud.api.autoscaling_scaling import is_cooling
 from mglab.localcloud.api.autoscaling_state import PROCESSES, Change, Cloud, Group, Params, find_group
 from mglab.localcloud.api.cloudwatch_forms import constraint, invalid, page, refuse_members, require
 from mglab.localcloud.api.faults import ApiError
-from mglab.localcloud.rules.autoscaler import TERMINATION_POLICIES
+from mglab.localcloud.rules.autoscaler import LEAVING, TERMINATION_POLICIES
 
 MOST_GROUPS = 500
 """Groups per region (aws-facts 2.1, quotas)."""
@@ -213,7 +213,7 @@ class GroupPage:
 
 def _check_empty(group: Group) -> None:
     """Refuse to delete a group that is not empty (aws-facts 3.7 rows 45, 46)."""
-    if group.active:
+    if any(member.lifecycle not in LEAVING for member in group.members.values()):
         raise ApiError(
             "ResourceInUse",
             "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) "

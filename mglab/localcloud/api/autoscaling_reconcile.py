@@ -36,6 +36,8 @@ DETECTION = (0.25, 1.0)
 """A failure is noticed after 15-60 s, uniform (aws-facts 2.4, last but one row; 7)."""
 REBALANCE_PAUSED = "AZRebalance"
 """No zone is rebalanced during an instance refresh (AWS's page on it)."""
+STANDING_BY = ("EnteringStandby", "Standby")
+"""Is no capacity that a decision could take away; a group that is deleted takes it along all the same."""
 ENDING = ("Terminating", "Terminating:Wait", "Terminating:Proceed")
 
 
@@ -54,6 +56,8 @@ def tick(cloud: Cloud, now: float) -> None:
 
 
 def _step(cloud: Cloud, group: Group, member: Member, now: float) -> None:
+    if group.deleting and member.lifecycle in STANDING_BY:
+        begin_to_leave(cloud, group, member, group.changes[-1].sentence, now)
     if member.lifecycle in STARTING:
         _start(cloud, group, member, now)
     if member.lifecycle in ACTIVE:
@@ -114,7 +118,7 @@ def _give_up(cloud: Cloud, group: Group, member: Member, message: str, now: floa
     """End a launch whose instance could not be registered, or was abandoned."""
     activity = activities.find(cloud.state, member.activity_id)
     if activity is not None:
-        activity.description = f"Launching a new EC2 instance: {member.instance_id}.  Status Reason: {message}"
+        activity.description = f"{activity.description}.  Status Reason: {message}"
         activities.finish(activity, now, failure=message, status=status)
     targets.deregister(cloud, member, now)
     cloud.compute.terminate(member.instance_id, now)

@@ -23,6 +23,8 @@ from mglab.localcloud.rules.autoscaler import ACTIVE, LEAVING, STARTING
 MINIMUM_PERCENT = 90
 """MinHealthyPercentage when none is given (API reference of RefreshPreferences)."""
 _BLOCKED = "Standby instances or instances protected from scale in are left, which this refresh must not replace."
+_NEEDED = {"InstanceRefresh", "Launch", "Terminate"}
+"""Processes without which a refresh stands still."""
 _WARMING = "Waiting for instances to warm up before continuing."
 _NOT_MODELLED = ("CheckpointPercentages", "CheckpointDelay", "AutoRollback", "AlarmSpecification", "BakeTime")
 
@@ -111,7 +113,7 @@ class RefreshPage:
 def go_on(cloud: Cloud, group: Group, now: float) -> None:
     """Take a refresh one step further."""
     refresh = group.refresh
-    if refresh is None or "InstanceRefresh" in group.suspended:
+    if refresh is None or _NEEDED & set(group.suspended):
         return
     unsettled = _unsettled(group, refresh, now)
     left = min(refresh.total, len(_left(group, refresh)) + len(unsettled))
