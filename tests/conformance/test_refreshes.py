@@ -37,14 +37,17 @@ def test_a_refresh_rolls_the_group_to_the_newest_template(ground: Ground, group:
         LaunchTemplateId=ground.template_id, LaunchTemplateData={"ImageId": IMAGE, "InstanceType": "t3.micro"}
     )
     wanted = {"MinHealthyPercentage": 50, "InstanceWarmup": 300, "SkipMatching": True}
+    held = {"AutoScalingGroupName": group, "ScalingProcesses": ["InstanceRefresh"]}
+    client.suspend_processes(**held)
     begun = client.start_instance_refresh(AutoScalingGroupName=group, Preferences=wanted)["InstanceRefreshId"]
     shown = refresh(ground, begun)
-    assert shown["Status"] in ("Pending", "InProgress") and shown["InstancesToUpdate"] == 2
+    assert (shown["Status"], shown["PercentageComplete"], shown["InstancesToUpdate"]) == ("Pending", 0, 2)
     assert shown["Preferences"] == {
         "MinHealthyPercentage": 50, "InstanceWarmup": 300, "SkipMatching": True, "AutoRollback": False,
         "ScaleInProtectedInstances": "Wait", "StandbyInstances": "Wait",
     }  # fmt: skip
     assert refusal(client.start_instance_refresh, AutoScalingGroupName=group)[0] == "InstanceRefreshInProgress"
+    client.resume_processes(**held)
     eventually(lambda: refresh(ground, begun)["Status"] == "Successful")
     shown = refresh(ground, begun)
     assert (shown["PercentageComplete"], shown["InstancesToUpdate"]) == (100, 0)
@@ -73,6 +76,7 @@ def test_a_target_group_is_attached_drained_and_detached(ground: Ground, group: 
     arn = elbv2.create_target_group(Name="rolled", Protocol="TCP", Port=80, VpcId=ground.vpc_id)["TargetGroups"][0][
         "TargetGroupArn"
     ]
+    delay(elbv2, arn, 900)
     client.attach_load_balancer_target_groups(AutoScalingGroupName=group, TargetGroupARNs=[arn])
     eventually(lambda: len(elbv2.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]) == 2)
 
@@ -96,9 +100,10 @@ def test_a_target_group_is_attached_drained_and_detached(ground: Ground, group: 
     assert described["State"]["Name"] == "running", "deregistered and drained first, terminated afterwards"
     ground.in_service(group, 2)
     done = eventually(lambda: _over(ground, group, victim))
-    assert (done["EndTime"] - done["StartTime"]).total_seconds() >= 300
+    assert (done["EndTime"] - done["StartTime"]).total_seconds() >= 900
     assert done["Description"] == f"Terminating EC2 instance: {victim}"
 
+    delay(elbv2, arn, 0)
     client.detach_traffic_sources(AutoScalingGroupName=group, TrafficSources=[{"Identifier": arn}])
     assert ground.group(group)["TargetGroupARNs"] == []
     eventually(lambda: states() == [])
@@ -107,6 +112,12 @@ def test_a_target_group_is_attached_drained_and_detached(ground: Ground, group: 
     )
     ground.delete(group)
     elbv2.delete_target_group(TargetGroupArn=arn)
+
+
+def delay(elbv2: Any, arn: str, seconds: int) -> None:
+    """Set how long targets drain: long enough to look meanwhile."""
+    attribute = {"Key": "deregistration_delay.timeout_seconds", "Value": str(seconds)}
+    elbv2.modify_target_group_attributes(TargetGroupArn=arn, Attributes=[attribute])
 
 
 def _draining(ground: Ground, group: str) -> dict[str, Any] | None:

@@ -34,7 +34,7 @@ def test_a_scheduled_action_is_read_back_and_acts(ground: Ground, aws: Aws) -> N
     client = ground.client
     ground.create("timed", MaxSize=9)
     client.suspend_processes(AutoScalingGroupName="timed", ScalingProcesses=["Launch"])
-    due = lab_now(ground, "timed") + timedelta(minutes=10)
+    due = lab_now(ground, "timed") + timedelta(minutes=20)
     client.put_scheduled_update_group_action(
         AutoScalingGroupName="timed", ScheduledActionName="once", StartTime=due, MinSize=1, MaxSize=5, DesiredCapacity=2
     )
@@ -56,8 +56,9 @@ def test_a_scheduled_action_is_read_back_and_acts(ground: Ground, aws: Aws) -> N
     )  # fmt: skip
     assert (yearly["StartTime"].month, yearly["StartTime"].day, yearly["StartTime"].hour) == (12, 31, 23)
     assert not {"MinSize", "MaxSize", "EndTime"} & set(yearly)
-    shown = aws("autoscaling", "describe-scheduled-actions", "--scheduled-action-names", "once")
-    assert [each["ScheduledActionARN"] for each in shown["ScheduledUpdateGroupActions"]] == [arn]
+    shown = aws("autoscaling", "describe-scheduled-actions", "--scheduled-action-names", "yearly")
+    told = [each["ScheduledActionARN"] for each in shown["ScheduledUpdateGroupActions"]]
+    assert told == [yearly["ScheduledActionARN"]]
     eventually(lambda: ground.group("timed")["DesiredCapacity"] == 2)
     group = ground.group("timed")
     assert (group["MinSize"], group["MaxSize"]) == (1, 5)

@@ -312,6 +312,7 @@ def test_suspended_processes_do_nothing_until_they_are_resumed(running: World) -
     running.until(lambda: len(running.instances("InService")) == 2 and bool(running.instances("Terminating")))
 
 
+@pytest.mark.fact("2.1/status-while-deleting", "2.1/history", "2.5/delete", "3.7/44", "3.7/45")
 def test_delete_wants_force_while_there_are_members(running: World) -> None:
     with pytest.raises(ApiError, match="ResourceInUse"):
         running("DeleteAutoScalingGroup", AutoScalingGroupName="MGAS")
@@ -328,6 +329,7 @@ def test_delete_wants_force_while_there_are_members(running: World) -> None:
     create(running)
 
 
+@pytest.mark.fact("3.7/46")
 def test_an_emptied_group_is_deleted_at_once(running: World) -> None:
     running("UpdateAutoScalingGroup", AutoScalingGroupName="MGAS", MinSize=0, MaxSize=0)
     running.until(lambda: len(running.instances("Terminating")) == 2)
