@@ -61,6 +61,7 @@ def assert_dns_follows_health(seen: Disturbance) -> None:
     assert set(back.values()) <= {IN_DNS}
 
 
+@pytest.mark.fact("2.4/self-heal")
 def test_all_terminated_clients_are_lost_until_everything_heals(lab: Lab) -> None:
     before = members(lab)
     seen = outage.terminate_and_watch(lab, 2)

@@ -58,6 +58,9 @@ class FakeCompute:
             return None
         return SubnetView(subnet_id, "vpc-1", SUBNETS[subnet_id], "use1-az1", "192.168.0.0/24", 251)
 
+    def default_subnet(self, zone: str) -> SubnetView | None:
+        return next((self.subnet(each) for each, of in SUBNETS.items() if of == zone), None)
+
     def check_template(self, template_id: str | None, name: str | None, version: str) -> tuple[str, str]:
         if name == "broken":
             raise ApiError("InvalidAMIID.NotFound", "The image id '[ami-1]' does not exist")

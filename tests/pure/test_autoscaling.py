@@ -34,6 +34,7 @@ def running() -> World:
     return lab_group()
 
 
+@pytest.mark.fact("2.1/described")
 def test_a_new_group_shows_all_its_keys_and_no_instance_yet(world: World) -> None:
     group = create(world).group()
     assert re.fullmatch(
@@ -57,9 +58,12 @@ def test_a_new_group_shows_all_its_keys_and_no_instance_yet(world: World) -> Non
         "ServiceLinkedRoleARN": f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/autoscaling.amazonaws.com/"
                                 "AWSServiceRoleForAutoScaling",
         "TrafficSources": [{"Identifier": MGTG, "Type": "elbv2"}],
+        "AvailabilityZoneDistribution": {"CapacityDistributionStrategy": "balanced-best-effort"},
+        "CapacityReservationSpecification": {"CapacityReservationPreference": "default"},
     }
 
 
+@pytest.mark.fact("2.2/states", "2.4/decision", "2.4/launch", "2.5/placement")
 def test_two_instances_start_in_two_zones_a_few_seconds_later(world: World) -> None:
     create(world)
     waited = world.until(lambda: len(world.instances("Pending")) == 2)
@@ -69,9 +73,10 @@ def test_two_instances_start_in_two_zones_a_few_seconds_later(world: World) -> N
     (first, second) = world.instances()
     assert first["LaunchTemplate"]["Version"] == "3" and second["HealthStatus"] == "Healthy"
     shown = world("DescribeAutoScalingInstances", InstanceIds=[first["InstanceId"]])["AutoScalingInstances"]
-    assert shown == [first | {"AutoScalingGroupName": "MGAS"}]
+    assert shown == [first | {"AutoScalingGroupName": "MGAS", "HealthStatus": "HEALTHY"}]
 
 
+@pytest.mark.fact("2.2/register-first", "2.2/in-service-at-once")
 def test_members_are_registered_before_they_are_in_service_and_not_while_pending(world: World) -> None:
     create(world)
     world.until(lambda: len(world.instances("Pending")) == 2)
@@ -106,6 +111,7 @@ def test_launches_are_told_in_awss_words(world: World) -> None:
         assert activity["EndTime"] - activity["StartTime"] == timedelta(seconds=PENDING_S)
 
 
+@pytest.mark.fact("0/5", "2.3/outside", "2.3/replacement", "2.4/detection", "2.4/replacement")
 def test_a_member_terminated_outside_is_noticed_and_replaced_in_its_zone(running: World) -> None:
     victim = kill_one(running)
     noticed = running.until(lambda: bool(running.instances("Terminating")))
@@ -136,6 +142,7 @@ def test_a_member_terminated_outside_is_noticed_and_replaced_in_its_zone(running
     assert ("register", MGTG, new["InstanceId"]) in running.elbv2.log
 
 
+@pytest.mark.fact("0/5", "2.2/progress", "2.4/terminate-with-targets")
 def test_the_terminating_activity_lasts_as_long_as_the_drain_though_the_instance_is_dead(running: World) -> None:
     kill_one(running)
     running.until(lambda: bool(running.instances("Terminating")))
@@ -147,6 +154,7 @@ def test_the_terminating_activity_lasts_as_long_as_the_drain_though_the_instance
     assert len(running.instances("InService")) == 2
 
 
+@pytest.mark.fact("2.4/terminate-alone", "2.3/terminate-in-group")
 def test_without_a_target_group_only_ec2_is_waited_for(world: World) -> None:
     create(world, TargetGroupARNs=None).go(60)
     victim = world.instances()[0]["InstanceId"]
@@ -161,6 +169,7 @@ def test_without_a_target_group_only_ec2_is_waited_for(world: World) -> None:
     assert "increasing the capacity from 1 to 2." in world.activities()[0]["Cause"]
 
 
+@pytest.mark.fact("0/9")
 def test_a_stopped_member_is_terminated_and_replaced(running: World) -> None:
     """aws-facts 0.9: what happens at the end of an Academy session."""
     stopped = running.instances()[0]["InstanceId"]
@@ -183,6 +192,7 @@ def test_a_raised_minimum_starts_a_third_instance(running: World) -> None:
     )
 
 
+@pytest.mark.fact("2.2/drain-first", "2.3/scale-in")
 def test_scale_in_drains_first_and_terminates_afterwards(running: World) -> None:
     at = running.at
     running("UpdateAutoScalingGroup", AutoScalingGroupName="MGAS", MinSize=1, DesiredCapacity=1)
@@ -223,6 +233,7 @@ def test_decrementing_termination_is_not_replaced(running: World) -> None:
     assert (running.group()["DesiredCapacity"], len(running.instances())) == (2, 2)
 
 
+@pytest.mark.fact("2.1/health-check-type", "2.3/elb")
 def test_target_health_is_ignored_by_default_and_heeded_with_elb(running: World) -> None:
     sick = running.instances()[0]["InstanceId"]
     running.elbv2.groups[MGTG][sick] = "unhealthy"
@@ -242,6 +253,7 @@ def test_a_member_declared_unhealthy_is_replaced(running: World) -> None:
     assert running.activities()[0]["Cause"].endswith("was taken out of service in response to a user health-check.")
 
 
+@pytest.mark.fact("2.3/failed-launch", "2.5/placement")
 def test_a_refused_launch_is_a_failed_activity_and_is_tried_again(world: World) -> None:
     world.compute.refusal = ApiError("InvalidAMIID.NotFound", "The AMI ID ami-1 does not exist")
     create(world, MinSize=1).go(40)
@@ -258,6 +270,7 @@ def test_a_refused_launch_is_a_failed_activity_and_is_tried_again(world: World) 
     assert "changing the desired capacity from 0 to 1.  At " in world.activities()[0]["Cause"]
 
 
+@pytest.mark.fact("2.3/messages")
 def test_too_many_vcpus_is_told_as_on_aws(world: World) -> None:
     world.compute.refusal = ApiError("VcpuLimitExceeded", "You have requested more vCPU capacity than your limit of 8.")
     create(world).go(40)
@@ -299,6 +312,7 @@ def test_suspended_processes_do_nothing_until_they_are_resumed(running: World) -
     running.until(lambda: len(running.instances("InService")) == 2 and bool(running.instances("Terminating")))
 
 
+@pytest.mark.fact("2.1/status-while-deleting", "2.1/history", "2.5/delete", "3.7/44", "3.7/45")
 def test_delete_wants_force_while_there_are_members(running: World) -> None:
     with pytest.raises(ApiError, match="ResourceInUse"):
         running("DeleteAutoScalingGroup", AutoScalingGroupName="MGAS")
@@ -315,6 +329,7 @@ def test_delete_wants_force_while_there_are_members(running: World) -> None:
     create(running)
 
 
+@pytest.mark.fact("3.7/46")
 def test_an_emptied_group_is_deleted_at_once(running: World) -> None:
     running("UpdateAutoScalingGroup", AutoScalingGroupName="MGAS", MinSize=0, MaxSize=0)
     running.until(lambda: len(running.instances("Terminating")) == 2)

@@ -57,6 +57,7 @@ def test_replacing_and_deleting_a_policy_replaces_and_deletes_its_alarms(running
     assert running.cloudwatch.state.alarms == {}
 
 
+@pytest.mark.fact("2.3/alarm", "2.6/math", "2.6/low-for-good")
 def test_load_scales_out_once_and_idleness_in_again(running: World) -> None:
     high = track(running)["Alarms"][0]["AlarmName"]
     running.go(300)  # both are warm now
@@ -92,6 +93,7 @@ def test_nothing_scales_while_everyone_is_warming_up(running: World) -> None:
     assert running.group()["DesiredCapacity"] == 3
 
 
+@pytest.mark.fact("2.6/math")
 def test_nobody_leaves_while_someone_warms_up(running: World) -> None:
     track(running)
     running("UpdateAutoScalingGroup", AutoScalingGroupName="MGAS", DesiredCapacity=3)
@@ -106,6 +108,7 @@ def test_nobody_leaves_while_someone_warms_up(running: World) -> None:
     assert running.until(lambda: running.group()["DesiredCapacity"] == 2) <= 130
 
 
+@pytest.mark.fact("2.1/warm-up")
 def test_an_instance_counts_in_its_groups_average_once_it_is_warm(running: World) -> None:
     ids = {each["InstanceId"] for each in running.instances()}
     assert running.service.warming(running.at) == set(), "without a policy nobody warms up"
@@ -118,6 +121,7 @@ def test_an_instance_counts_in_its_groups_average_once_it_is_warm(running: World
     assert running.service.warming(running.at - 200) == set()
 
 
+@pytest.mark.fact("2.6/asks-again")
 def test_an_alarm_that_stays_in_alarm_asks_again_each_minute(running: World) -> None:
     """At its maximum a group cannot grow; when the maximum is raised, the alarm that is still on makes it grow."""
     track(running)
@@ -132,6 +136,7 @@ def test_an_alarm_that_stays_in_alarm_asks_again_each_minute(running: World) -> 
     assert high.state_updated_at == since, "it did not change its state for that"
 
 
+@pytest.mark.fact("2.6/factor")
 def test_the_low_alarms_factor_is_a_knob(running: World) -> None:
     running.service.cloud = replace(running.service.cloud, knobs=turned(["alarm_low_factor=0.9"]))
     for each in running.service.pages:

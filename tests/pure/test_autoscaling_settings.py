@@ -37,6 +37,7 @@ def running() -> World:
     return lab_group()
 
 
+@pytest.mark.fact("2.2/attachment-states")
 def test_target_groups_are_attached_and_detached(running: World) -> None:
     running("AttachLoadBalancerTargetGroups", AutoScalingGroupName="MGAS", TargetGroupARNs=[OTHER])
 
@@ -136,6 +137,7 @@ def test_what_an_account_may_have(running: World) -> None:
     assert {"ProcessName": "Launch"} in running("DescribeScalingProcessTypes")["Processes"]
 
 
+@pytest.mark.fact("2.1/history")
 def test_activities_come_in_progress_first_and_in_pages(running: World) -> None:
     kill_one(running)
     running.go(90)
@@ -196,7 +198,7 @@ MISTAKES = [
      "Currently, desiredSize equals minSize (2). Terminating instance without replacement will violate group's min "
      "size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower group's min size."),
     ("PutScalingPolicy", {"AutoScalingGroupName": "MGAS", "PolicyName": "p", "AdjustmentType": "ChangeInCapacity"},
-     "The local cloud has no SimpleScaling policies; use TargetTrackingScaling."),
+     "Scaling increment must be specified for a SimpleScaling policy"),
     ("AttachLoadBalancerTargetGroups", {"AutoScalingGroupName": "MGAS", "TargetGroupARNs": ["arn:x"]},
      "Provided Target Groups may not be valid. Please ensure they exist and try again."),
     ("UpdateAutoScalingGroup", {"AutoScalingGroupName": "MGAS", "MinSize": 5},

@@ -12,7 +12,8 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from mglab.localcloud.api.autoscaling_state import Activity, AutoScalingState, Change, Cloud, Group, Params
-from mglab.localcloud.api.cloudwatch_forms import moment, page, refuse_members
+from mglab.localcloud.api.cloudwatch_forms import invalid, moment, page
+from mglab.localcloud.api.wire_query import timestamp
 
 KEPT_S = 42 * 86400.0
 DRAINING = " - Waiting For ELB Connection Draining."
@@ -24,9 +25,10 @@ def begin(
     alarm: Params | None = None, status: str = "InProgress",
 ) -> Activity:
     """Write a new activity into the history."""
+    progress = 30 if status == "PreInService" else 50
     activity = Activity(
         activity_id=cloud.new_uuid(), group_name=group.name, group_arn=group.arn, description=description, cause=cause,
-        started_at=now, details=_details(zone, subnet_id, alarm), status=status, progress=50,
+        started_at=now, details=_details(zone, subnet_id, alarm), status=status, progress=progress,
     )
     cloud.state.activities.append(activity)
     return activity
@@ -45,10 +47,10 @@ def find(state: AutoScalingState, activity_id: str | None) -> Activity | None:
     return next((a for a in reversed(state.activities) if a.activity_id == activity_id), None)
 
 
-def finish(activity: Activity, now: float, *, failure: str | None = None) -> None:
+def finish(activity: Activity, now: float, *, failure: str | None = None, status: str = "") -> None:
     """End an activity: done, or failed with a message."""
     activity.description = activity.description.removesuffix(DRAINING)
-    activity.status = "Failed" if failure else "Successful"
+    activity.status = status or ("Failed" if failure else "Successful")
     activity.status_message = failure
     activity.progress = 100
     activity.ended_at = now
@@ -58,6 +60,11 @@ def show_draining(activity: Activity, draining: bool) -> None:
     """Say that connections are being drained, or no longer."""
     activity.description = activity.description.removesuffix(DRAINING) + (DRAINING if draining else "")
     activity.status = WAITING_FOR_DRAIN if draining else "InProgress"
+
+
+def show_waiting(activity: Activity, waiting: bool, otherwise: str) -> None:
+    """Say that a lifecycle action is waited for, or no longer."""
+    activity.status = "MidLifecycleAction" if waiting else otherwise
 
 
 def forget(state: AutoScalingState, now: float) -> None:
@@ -93,6 +100,18 @@ def set_explicitly(at: float, before: int, desired: int) -> str:
     return f"At {stamp(at)} a user request explicitly set group desired capacity {_changing(before, desired)}"
 
 
+def scheduled(at: float, minimum: int, maximum: int, desired: int, before: int) -> str:
+    """Say that a scheduled action changed the capacity (AWS's page on groups that scale down)."""
+    constraints = f"min: {minimum}, max: {maximum}, desired: {desired}"
+    request = f"a scheduled action update of AutoScalingGroup constraints to {constraints}"
+    return f"At {stamp(at)} {request} {_changing(before, desired)}"
+
+
+def executed(at: float, policy: str, before: int, desired: int) -> str:
+    """Say that ExecutePolicy changed the capacity (recorded by others)."""
+    return f"At {stamp(at)} a user request executed policy {policy} {_changing(before, desired)}"
+
+
 def force_deleted(at: float, before: int) -> str:
     """Say that the group was deleted with its members (wording: our recollection, no row)."""
     return f"At {stamp(at)} a user request force deleted AutoScalingGroup {_changing(before, 0)}"
@@ -125,6 +144,7 @@ def unhealthy(at: float, failure: str) -> str:
     """Say that a member was found unhealthy, and by whom."""
     why = {
         "ec2": "an EC2 health check indicating it has been terminated or stopped",
+        "impaired": "an EC2 instance status checks failure",
         "elb": "an ELB system health check failure",
         "user": "a user health-check",
     }[failure]
@@ -134,6 +154,17 @@ def unhealthy(at: float, failure: str) -> str:
 def replacing(at: float) -> str:
     """Say that an unhealthy member is replaced."""
     return f"At {stamp(at)} an instance was launched in response to an unhealthy instance needing to be replaced."
+
+
+def refreshed(at: float, instance_id: str) -> str:
+    """Say that an instance refresh takes a member out (recorded by others)."""
+    what = f"At {stamp(at)} an instance was taken out of service in response to an instance refresh."
+    return joined(what, f"At {stamp(at)} instance {instance_id} was selected for termination.")
+
+
+def refreshing(at: float) -> str:
+    """Say that a member is launched in place of one that a refresh takes out (recorded by others)."""
+    return f"At {stamp(at)} an instance was launched in response to an instance refresh."
 
 
 def balancing(at: float, zone: str) -> str:
@@ -150,6 +181,17 @@ def terminated_by_user(at: float, instance_id: str, before: int, *, decrement: b
 def detached_by_user(at: float, instance_id: str, before: int, *, decrement: bool) -> str:
     """Say that DetachInstances took a member out."""
     return _by_user(at, f"instance {instance_id} was detached", before, decrement)
+
+
+def to_standby(at: float, instance_id: str, before: int, *, decrement: bool) -> str:
+    """Say that EnterStandby moved a member (recorded by others)."""
+    return _by_user(at, f"instance {instance_id} was moved to standby", before, decrement)
+
+
+def out_of_standby(at: float, instance_id: str, before: int) -> str:
+    """Say that ExitStandby moved a member back (recorded by others)."""
+    why = f"instance {instance_id} was moved out of standby in response to a user request"
+    return f"At {stamp(at)} {why}, increasing the capacity from {before} to {before + 1}."
 
 
 def attached_by_user(at: float, after: int) -> str:
@@ -175,10 +217,12 @@ class ActivityPage:
 
     def describe_scaling_activities(self, params: Params) -> Params:
         """List what groups did; of deleted groups too with IncludeDeletedGroups."""
-        refuse_members(params, "Filters")
+        filters = params.get("Filters") or ()
+        _check_filters(filters)
         newest_first = reversed(self.cloud.state.activities)
         living = {group.arn for group in self.cloud.state.groups.values()}
         shown = [activity for activity in newest_first if _wanted(activity, params, living)]
+        shown = [activity for activity in shown if all(_passes(activity, each) for each in filters)]
         shown.sort(key=lambda activity: (activity.ended_at is None, activity.started_at), reverse=True)
         items, token = page(params, shown, default=100, maximum=100)
         return {"Activities": [describe(each, lives=each.group_arn in living) for each in items], "NextToken": token}
@@ -190,6 +234,28 @@ def _wanted(activity: Activity, params: Params, living: Collection[str]) -> bool
     if params.get("ActivityIds") and activity.activity_id not in params["ActivityIds"]:
         return False
     return bool(params.get("IncludeDeletedGroups")) or activity.group_arn in living
+
+
+def _check_filters(filters: Sequence[Params]) -> None:
+    for given in filters:
+        name, values = given.get("Name"), given.get("Values") or []
+        if name not in ("Status", "StartTimeLowerBound", "StartTimeUpperBound"):
+            raise invalid(f"Invalid filter name {name}; use Status, StartTimeLowerBound or StartTimeUpperBound.")
+        try:
+            if name != "Status":
+                [timestamp(value) for value in values]
+        except ValueError as broken:
+            raise invalid(f"Invalid value of filter {name}: {', '.join(values)}.") from broken
+
+
+def _passes(activity: Activity, given: Params) -> bool:
+    values = given.get("Values") or []
+    if given["Name"] == "Status":
+        return activity.status in values
+    bounds = [timestamp(value).timestamp() for value in values]
+    if given["Name"] == "StartTimeLowerBound":
+        return all(activity.started_at >= bound for bound in bounds)
+    return all(activity.started_at <= bound for bound in bounds)
 
 
 def describe(activity: Activity, *, lives: bool = True) -> Params:

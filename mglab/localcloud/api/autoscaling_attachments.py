@@ -13,6 +13,7 @@ from mglab.localcloud.api import autoscaling_settings as settings
 from mglab.localcloud.api import autoscaling_views as views
 from mglab.localcloud.api.autoscaling_state import Attachment, Cloud, Group, Params, find_group
 from mglab.localcloud.api.cloudwatch_forms import invalid, page, require
+from mglab.localcloud.rules.autoscaler import ACTIVE, LEAVING, STARTING
 
 Datum = tuple[str, str, dict[str, str], float, str]
 """(namespace, metric, dimensions, value, unit)"""
@@ -23,8 +24,9 @@ def _count(*lifecycles: str) -> Callable[[Group], int]:
     return lambda group: sum(member.lifecycle in lifecycles for member in group.members.values())
 
 
-_in_service, _pending, _none = _count("InService"), _count("Pending"), _count()
-_terminating, _total = _count("Terminating"), _count("Pending", "InService", "Terminating", "Detaching")
+_in_service, _pending, _standby = _count("InService"), _count(*STARTING), _count("Standby", "EnteringStandby")
+_terminating = _count("Terminating", "Terminating:Wait", "Terminating:Proceed")
+_total = _count(*ACTIVE, *LEAVING, "Standby", "EnteringStandby")
 
 GROUP_METRICS: dict[str, Callable[[Group], int]] = {
     "GroupMinSize": lambda group: group.minimum,
@@ -32,12 +34,12 @@ GROUP_METRICS: dict[str, Callable[[Group], int]] = {
     "GroupDesiredCapacity": lambda group: group.desired,
     "GroupInServiceInstances": _in_service,
     "GroupPendingInstances": _pending,
-    "GroupStandbyInstances": _none,
+    "GroupStandbyInstances": _standby,
     "GroupTerminatingInstances": _terminating,
     "GroupTotalInstances": _total,
     "GroupInServiceCapacity": _in_service,
     "GroupPendingCapacity": _pending,
-    "GroupStandbyCapacity": _none,
+    "GroupStandbyCapacity": _standby,
     "GroupTerminatingCapacity": _terminating,
     "GroupTotalCapacity": _total,
 }
@@ -49,6 +51,12 @@ WARM_POOL_METRICS = (
 )  # fmt: skip
 """May be enabled, and are by "all", but are reported of groups that have a warm pool only (aws-facts 2.7, its page)."""
 KNOWN_METRICS = (*GROUP_METRICS, *WARM_POOL_METRICS)
+
+
+_TAG_FILTERS = {
+    "auto-scaling-group": "ResourceId", "key": "Key", "value": "Value", "propagate-at-launch": "PropagateAtLaunch",
+}  # fmt: skip
+"""What DescribeTags can be asked by, and the member that is compared."""
 
 
 def group_metrics(group: Group) -> Iterator[Datum]:
@@ -106,6 +114,8 @@ class AttachmentPage:
         group = self._group(params)
         arns = settings.target_group_arns(self.cloud, params)
         known = {each.arn: each for each in group.attachments}
+        if len({*known, *arns}) > settings.MOST_TARGET_GROUPS:
+            raise invalid(f"Only {settings.MOST_TARGET_GROUPS} target groups are allowed for an AutoScalingGroup.")
         for arn in arns:
             if arn in known:
                 known[arn].state = "Adding" if known[arn].state == "Removing" else known[arn].state
@@ -115,6 +125,8 @@ class AttachmentPage:
 
     def _detach(self, params: Params, arns: list[str]) -> Params:
         group = self._group(params)
+        if not set(arns) <= {each.arn for each in group.attachments}:
+            raise invalid("Trying to remove Target Groups that are not part of the group")
         for each in group.attachments:
             if each.arn in arns:
                 each.state = "Removing"
@@ -131,11 +143,15 @@ class AttachmentPage:
         """Take tags off groups."""
         require(params, "Tags")
         for group, tag in [(self._tagged(tag), tag) for tag in params["Tags"]]:
+            require(tag, "Key")
             group.tags.pop(tag["Key"], None)
         return {}
 
     def describe_tags(self, params: Params) -> Params:
         """List groups' tags."""
+        for name in (each.get("Name") for each in params.get("Filters") or ()):
+            if name not in _TAG_FILTERS:
+                raise invalid(f"Invalid filter name {name}; use one of {', '.join(_TAG_FILTERS)}.")
         groups = [group for _, group in sorted(self.cloud.state.groups.items())]
         found = [tag for group in groups for tag in views.tags(group) if _wanted(tag, params)]
         items, token = page(params, found, default=50, maximum=100)
@@ -145,7 +161,8 @@ class AttachmentPage:
         if tag.get("ResourceType") != "auto-scaling-group":
             raise invalid("Resource type must be auto-scaling-group.")
         require(tag, "ResourceId")
-        return find_group(self.cloud, tag["ResourceId"])
+        name = tag["ResourceId"]
+        return find_group(self.cloud, name, f"AutoScalingGroup not found - AutoScaling Group {name} not found")
 
     def enable_metrics_collection(self, params: Params) -> Params:
         """Have group metrics recorded each minute; all of them when none is named."""
@@ -183,9 +200,5 @@ def _wanted(tag: Params, params: Params) -> bool:
 
 
 def _shown_as(tag: Params, filter_name: str) -> str:
-    members = {"auto-scaling-group": "ResourceId", "key": "Key", "value": "Value"}
-    if filter_name == "propagate-at-launch":
-        return str(tag["PropagateAtLaunch"]).lower()
-    if filter_name not in members:
-        raise invalid(f"Invalid filter name {filter_name}.")
-    return str(tag[members[filter_name]])
+    shown = tag[_TAG_FILTERS[filter_name]]
+    return str(shown).lower() if isinstance(shown, bool) else str(shown)

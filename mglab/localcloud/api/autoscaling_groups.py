@@ -11,15 +11,18 @@ from mglab.localcloud.api import autoscaling_activities as activities
 from mglab.localcloud.api import autoscaling_capacity as capacity
 from mglab.localcloud.api import autoscaling_settings as settings
 from mglab.localcloud.api import autoscaling_views as views
+from mglab.localcloud.api.autoscaling_hooks import put_hook
 from mglab.localcloud.api.autoscaling_policies import drop_policies
+from mglab.localcloud.api.autoscaling_scaling import is_cooling
 from mglab.localcloud.api.autoscaling_state import PROCESSES, Change, Cloud, Group, Params, find_group
-from mglab.localcloud.api.cloudwatch_forms import invalid, page, refuse_members, require
+from mglab.localcloud.api.cloudwatch_forms import constraint, invalid, page, refuse_members, require
 from mglab.localcloud.api.faults import ApiError
-from mglab.localcloud.rules.autoscaler import TERMINATION_POLICIES
+from mglab.localcloud.rules.autoscaler import LEAVING, TERMINATION_POLICIES
 
 MOST_GROUPS = 500
 """Groups per region (aws-facts 2.1, quotas)."""
 MOST_LAUNCH_CONFIGURATIONS = 200
+LONGEST_NAME = 255
 
 
 class GroupPage:
@@ -36,6 +39,8 @@ class GroupPage:
         desired = params.get("DesiredCapacity")
         settings.check_sizes(params["MinSize"], params["MaxSize"], desired)
         group = self._new(params)
+        for hook in params.get("LifecycleHookSpecificationList") or ():
+            put_hook(group, hook)
         self.cloud.state.groups[group.name] = group
         wanted = group.minimum if desired is None else desired
         capacity.change(self.cloud, group, wanted, Change(activities.created(self.cloud.now(), wanted)))
@@ -64,10 +69,15 @@ class GroupPage:
             protect_new=params.get("NewInstancesProtectedFromScaleIn", False),
             tags=settings.tags(params.get("Tags") or []),
             attachments=settings.attachments(cloud, params),
+            by_zones=settings.by_zones(params),
+            kept=settings.kept(params),
         )
 
     def _check_name(self, name: str) -> None:
-        """Refuse a name that is taken (aws-facts 3.7 row 44)."""
+        """Refuse a name that is taken (aws-facts 3.7 row 44), or none."""
+        if not 1 <= len(name) <= LONGEST_NAME or ":" in name:
+            demand = f"Member must have length between 1 and {LONGEST_NAME} and contain no colon"
+            raise constraint(name, "AutoScalingGroupName", demand)
         taken = self.cloud.state.groups.get(name)
         if taken is not None:
             why = (
@@ -82,6 +92,7 @@ class GroupPage:
 
     def describe_auto_scaling_groups(self, params: Params) -> Params:
         """List groups, by name or tag."""
+        _check_filters(params)
         names = params.get("AutoScalingGroupNames") or []
         groups = [group for _, group in sorted(self.cloud.state.groups.items())]
         found = [g for g in groups if (not names or {g.name, g.arn} & set(names)) and _tagged(g, params)]
@@ -118,11 +129,13 @@ class GroupPage:
         subnets = settings.subnets(cloud, params) if moved else group.subnets
         check = settings.health_check_type(params, group.health_check_type)
         policies = settings.termination_policies(params, group.termination_policies)
+        group.by_zones = settings.by_zones(params) if moved else group.by_zones
         group.template_id, group.template_name, group.template_version = template
         group.subnets, group.health_check_type, group.termination_policies = subnets, check, policies
         group.grace_s = params.get("HealthCheckGracePeriod", group.grace_s)
         group.cooldown_s = params.get("DefaultCooldown", group.cooldown_s)
         group.protect_new = params.get("NewInstancesProtectedFromScaleIn", group.protect_new)
+        group.kept |= settings.kept(params)
         if "DefaultInstanceWarmup" in params:
             group.warmup_s = _warmup(params)
 
@@ -132,6 +145,8 @@ class GroupPage:
         group = find_group(self.cloud, params["AutoScalingGroupName"])
         desired = params["DesiredCapacity"]
         settings.check_desired(desired, group.minimum, group.maximum)
+        if params.get("HonorCooldown", False) and is_cooling(group, self.cloud.now()):
+            raise ApiError("ScalingActivityInProgress", "A scaling activity or its cooldown is in progress.")
         sentence = activities.set_explicitly(self.cloud.now(), group.desired, desired)
         capacity.change(self.cloud, group, desired, Change(sentence))
         return {}
@@ -156,6 +171,8 @@ class GroupPage:
         group.deleting = True
         group.changes = [Change(activities.force_deleted(self.cloud.now(), group.desired))]
         group.replacements.clear()
+        group.refreshes.clear()
+        group.scheduled.clear()
         group.minimum = group.maximum = group.desired = 0
         group.capacity_due_at = self.cloud.now()
 
@@ -196,7 +213,7 @@ class GroupPage:
 
 def _check_empty(group: Group) -> None:
     """Refuse to delete a group that is not empty (aws-facts 3.7 rows 45, 46)."""
-    if group.active:
+    if any(member.lifecycle not in LEAVING for member in group.members.values()):
         raise ApiError(
             "ResourceInUse",
             "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) "
@@ -223,6 +240,12 @@ def _processes(params: Params) -> list[str]:
     return list(given)
 
 
+def _check_filters(params: Params) -> None:
+    for name in (each.get("Name") or "" for each in params.get("Filters") or ()):
+        if name not in ("tag-key", "tag-value") and not name.startswith("tag:"):
+            raise invalid(f"Invalid filter name {name}; use tag-key, tag-value or tag:<key>.")
+
+
 def _tagged(group: Group, params: Params) -> bool:
     return all(_matches(group, each["Name"], each.get("Values") or []) for each in params.get("Filters") or ())
 
@@ -232,7 +255,5 @@ def _matches(group: Group, name: str, values: list[str]) -> bool:
         return any(key in values for key in group.tags)
     if name == "tag-value":
         return any(tag.value in values for tag in group.tags.values())
-    if name.startswith("tag:"):
-        tag = group.tags.get(name.removeprefix("tag:"))
-        return tag is not None and tag.value in values
-    raise invalid(f"Invalid filter name {name}; use tag-key, tag-value or tag:<key>.")
+    tag = group.tags.get(name.removeprefix("tag:"))
+    return tag is not None and tag.value in values

@@ -1,9 +1,7 @@
-"""Operations on members: terminate, detach, attach, protect, declare unhealthy.
+"""Operations on members: terminate, detach, attach, stand by, protect, declare unhealthy.
 
 A member that leaves is marked, and its activity written, at once; deregistering, draining and terminating
-are the reconciler's. Wordings: aws-facts 2.3 and 3.7 rows 43, 49.
-
-Left out: standby, lifecycle hooks.
+are the reconciler's. Wordings: aws-facts 2.3 and 3.7 rows 43, 49; those of standby were recorded by others.
 """
 
 from __future__ import annotations
@@ -11,12 +9,11 @@ from __future__ import annotations
 from mglab.localcloud.api import autoscaling_activities as activities
 from mglab.localcloud.api import autoscaling_capacity as capacity
 from mglab.localcloud.api import autoscaling_views as views
-from mglab.localcloud.api.autoscaling_settings import check_desired
-from mglab.localcloud.api.autoscaling_state import Activity, Cloud, Group, Member, Params, find_group, find_member
+from mglab.localcloud.api.autoscaling_leaving import begin_to_leave, in_grace, subnet_of
+from mglab.localcloud.api.autoscaling_state import Cloud, Group, Member, Params, find_group, find_member
 from mglab.localcloud.api.cloudwatch_forms import constraint, invalid, page, refuse_members, require
 from mglab.localcloud.api.faults import ApiError
-
-BROKEN_OFF = "Instance became unhealthy while waiting for instance to be in InService state."
+from mglab.localcloud.rules.autoscaler import LEAVING
 
 
 class MemberPage:
@@ -38,11 +35,13 @@ class MemberPage:
         refuse_members(params, "InstanceIds")
         require(params, "InstanceId", "ShouldDecrementDesiredCapacity")
         group, member = find_member(self.cloud, params["InstanceId"])
-        if member.lifecycle in ("Terminating", "Detaching"):
+        if member.lifecycle in LEAVING:
             raise ApiError("ScalingActivityInProgress", f"The instance {member.instance_id} is in {member.lifecycle}.")
         decrement = params["ShouldDecrementDesiredCapacity"]
+        if member.lifecycle in ("Standby", "EnteringStandby"):
+            decrement = False  # its capacity was given up, or replaced, when it was moved
         cause = activities.terminated_by_user(self.cloud.now(), member.instance_id, group.desired, decrement=decrement)
-        _check_decrement(group, 1, decrement, "Terminating instance")
+        _check_decrement(group, decrement)
         activity = begin_to_leave(self.cloud, group, member, cause, self.cloud.now())
         self._make_room(group, 1, decrement)
         return {"Activity": activities.describe(activity)}
@@ -52,14 +51,54 @@ class MemberPage:
         require(params, "AutoScalingGroupName", "ShouldDecrementDesiredCapacity")
         group = find_group(self.cloud, params["AutoScalingGroupName"])
         decrement, now = params["ShouldDecrementDesiredCapacity"], self.cloud.now()
-        members = [_in_service(group, instance_id) for instance_id in params.get("InstanceIds") or ()]
-        _check_decrement(group, len(members), decrement, "Detaching instances")
+        members = [_movable(group, each, "InService", "Standby") for each in params.get("InstanceIds") or ()]
+        counted = [member for member in members if member.lifecycle == "InService"] if decrement else []
+        _check_sizes(group, -len(counted), f"To detach {_count(len(members), 'instance')}")
         shown = []
-        for taken, member in enumerate(members):
-            before = group.desired - (taken if decrement else 0)
-            cause = activities.detached_by_user(now, member.instance_id, before, decrement=decrement)
-            shown.append(activities.describe(begin_to_leave(self.cloud, group, member, cause, now, detach=True)))
-        self._make_room(group, len(members), decrement)
+        for member in members:
+            lowers = member in counted
+            cause = activities.detached_by_user(now, member.instance_id, group.desired, decrement=lowers)
+            activity = begin_to_leave(self.cloud, group, member, cause, now, way="Detaching")
+            shown.append(activities.describe(activity))
+            group.desired -= lowers
+        if not decrement:
+            capacity.pause(self.cloud, group)
+        return {"Activities": shown}
+
+    def enter_standby(self, params: Params) -> Params:
+        """Take members out of service for a while; they are replaced unless the capacity is decremented."""
+        require(params, "AutoScalingGroupName", "ShouldDecrementDesiredCapacity")
+        group = find_group(self.cloud, params["AutoScalingGroupName"])
+        decrement, now = params["ShouldDecrementDesiredCapacity"], self.cloud.now()
+        members = [_movable(group, each, "InService") for each in params.get("InstanceIds") or ()]
+        doing = f"To place into standby {_count(len(members), 'instance')}"
+        _check_sizes(group, -len(members) if decrement else 0, doing)
+        shown = []
+        for member in members:
+            cause = activities.to_standby(now, member.instance_id, group.desired, decrement=decrement)
+            activity = begin_to_leave(self.cloud, group, member, cause, now, way="EnteringStandby")
+            shown.append(activities.describe(activity))
+            group.desired -= decrement
+        if not decrement:
+            capacity.pause(self.cloud, group)
+        return {"Activities": shown}
+
+    def exit_standby(self, params: Params) -> Params:
+        """Put members back into service; the desired capacity rises by their number."""
+        require(params, "AutoScalingGroupName")
+        group, now = find_group(self.cloud, params["AutoScalingGroupName"]), self.cloud.now()
+        members = [_movable(group, each, "Standby") for each in params.get("InstanceIds") or ()]
+        _check_sizes(group, len(members), f"To move {_count(len(members), 'more instance')} out of standby")
+        shown = []
+        for member in members:
+            cause = activities.out_of_standby(now, member.instance_id, group.desired)
+            activity = activities.begin(
+                self.cloud, group, f"Moving EC2 instance out of Standby: {member.instance_id}", cause, now,
+                zone=member.zone, subnet_id=subnet_of(self.cloud, member), status="PreInService",
+            )  # fmt: skip
+            member.lifecycle, member.activity_id = "Pending", activity.activity_id
+            group.desired += 1
+            shown.append(activities.describe(activity))
         return {"Activities": shown}
 
     def attach_instances(self, params: Params) -> Params:
@@ -68,7 +107,7 @@ class MemberPage:
         group = find_group(self.cloud, params["AutoScalingGroupName"])
         ids = params.get("InstanceIds") or []
         members = [self._attachable(group, instance_id) for instance_id in ids]
-        check_desired(group.desired + len(members), group.minimum, group.maximum)
+        _check_sizes(group, len(members), f"To attach {_count(len(members), 'more instance')}")
         for member in members:
             group.desired += 1
             group.members[member.instance_id] = member
@@ -82,7 +121,8 @@ class MemberPage:
         """Shield members from scale-in, or end that."""
         require(params, "InstanceIds", "AutoScalingGroupName", "ProtectedFromScaleIn")
         group = find_group(self.cloud, params["AutoScalingGroupName"])
-        members = [_in_service(group, instance_id) for instance_id in params["InstanceIds"]]
+        states = ("InService", "EnteringStandby", "Standby")
+        members = [_movable(group, instance_id, *states) for instance_id in params["InstanceIds"]]
         for member in members:
             member.protected = params["ProtectedFromScaleIn"]
         return {}
@@ -112,49 +152,39 @@ class MemberPage:
         if view is None or view.state != "running":
             raise invalid(f"Invalid Instance ID(s): {instance_id} specified: it is not a running instance.")
         if any(instance_id in other.members for other in self.cloud.state.groups.values()):
-            raise invalid(f"Instance {instance_id} is already part of an AutoScalingGroup.")
+            name = next(other.name for other in self.cloud.state.groups.values() if instance_id in other.members)
+            raise invalid(f"The Instance: {instance_id} is already part of AutoScalingGroup:{name}")
         if view.zone not in group.zones:
             raise invalid(f"Instance {instance_id} is not in an Availability Zone of the AutoScalingGroup.")
-        return Member(instance_id, view.zone, view.instance_type, view.launched_at, None, protected=group.protect_new)
+        return Member(instance_id, view.zone, view.instance_type, view.launched_at, None)
 
 
-def begin_to_leave(
-    cloud: Cloud, group: Group, member: Member, cause: str, now: float, *, alarm: Params | None = None,
-    detach: bool = False,
-) -> Activity:
-    """Mark a member as leaving and write why."""
-    verb = "Detaching" if detach else "Terminating"
-    view = cloud.compute.instance(member.instance_id)
-    activity = activities.begin(
-        cloud, group, f"{verb} EC2 instance: {member.instance_id}", cause, now, zone=member.zone,
-        subnet_id=view.subnet_id if view else None, alarm=alarm,
-    )
-    launching = activities.find(cloud.state, member.activity_id) if member.lifecycle == "Pending" else None
-    if launching is not None:
-        activities.finish(launching, now, failure=BROKEN_OFF)
-    member.lifecycle = "Detaching" if detach else "Terminating"
-    member.activity_id, member.drained_at = activity.activity_id, None
-    return activity
-
-
-def in_grace(group: Group, member: Member, now: float) -> bool:
-    """Say whether a member's health check grace period is not over yet."""
-    return member.in_service_at is None or now < member.in_service_at + group.grace_s
-
-
-def _in_service(group: Group, instance_id: str) -> Member:
+def _movable(group: Group, instance_id: str, *states: str) -> Member:
+    """Find a member in one of these states; refuse in AWS's words."""
     member = group.members.get(instance_id)
     if member is None:
         raise invalid(f"The instance {instance_id} is not part of Auto Scaling group {group.name}.")
-    if member.lifecycle != "InService":
-        raise invalid(f"The instance {instance_id} is not in InService. It is in {member.lifecycle}.")
+    if member.lifecycle not in states:
+        raise invalid(f"The instance {instance_id} is not in {' or '.join(states)}.")
     return member
 
 
-def _check_decrement(group: Group, count: int, decrement: bool, doing: str) -> None:
-    if decrement and group.desired - count < group.minimum:
+def _check_decrement(group: Group, decrement: bool) -> None:
+    if decrement and group.desired - 1 < group.minimum:
         raise invalid(
-            f"Currently, desiredSize equals minSize ({group.minimum}). {doing} without replacement will violate "
-            "group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower group's "
-            "min size."
+            f"Currently, desiredSize equals minSize ({group.minimum}). Terminating instance without replacement will "
+            "violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower "
+            "group's min size."
         )
+
+
+def _check_sizes(group: Group, change: int, doing: str) -> None:
+    """Refuse to leave the group's bounds."""
+    if change and not group.minimum <= group.desired + change <= group.maximum:
+        sizes = f"min-size={group.minimum}, max-size={group.maximum}, and desired-size={group.desired}"
+        advice = "please update the AutoScalingGroup sizes appropriately"
+        raise invalid(f"AutoScalingGroup {group.name} has {sizes}. {doing}, {advice}.")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from mglab.localcloud.api.autoscaling_parts import Hook, HookWait, Owed, Refresh, ScheduledAction
 from mglab.localcloud.api.cloudwatch import CloudWatch
 from mglab.localcloud.api.compute import Compute
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.knobs import DEFAULTS, Knobs
-from mglab.localcloud.rules.autoscaler import Failure, Lifecycle, Subnet
+from mglab.localcloud.rules import refresh as refreshes
+from mglab.localcloud.rules.autoscaler import ACTIVE, Failure, Lifecycle, Subnet
 
 Params = dict[str, Any]
 
@@ -84,6 +86,10 @@ class Member:
     """Where the group registered it. A dead instance's target may be gone; its drain is waited out all the same."""
     drained_at: float | None = None
     """When its connections have drained; None before its targets are deregistered."""
+    waits: list[HookWait] = field(default_factory=list)
+    """Its lifecycle actions at the transition that it is in."""
+    template: tuple[str, str] | None = None
+    """(id, name) of the launch template it was launched from."""
 
 
 @dataclass
@@ -104,16 +110,23 @@ class Change:
 
 @dataclass
 class Policy:
-    """A target tracking policy and its two alarms."""
+    """A scaling policy; one of target tracking has two alarms of its own, the others are named by a user's."""
 
     name: str
     arn: str
-    configuration: Params
-    warmup_s: int | None
-    enabled: bool
-    high_alarm: tuple[str, str] = ("", "")
+    kind: Literal["SimpleScaling", "StepScaling", "TargetTrackingScaling"]
+    settings: Params
+    """The request's members that belong to this kind, with AWS's defaults, as they are described."""
+    enabled: bool = True
+    high_alarm: tuple[str, str] | None = None
     """(name, ARN)"""
     low_alarm: tuple[str, str] | None = None
+
+    @property
+    def warmup_s(self) -> int | None:
+        """Give the policy's own warm-up."""
+        found: int | None = self.settings.get("EstimatedInstanceWarmup")
+        return found
 
 
 @dataclass
@@ -155,18 +168,49 @@ class Group:
     changes: list[Change] = field(default_factory=list)
     """Requests for another capacity that is not reached yet."""
     capacity_due_at: float = 0.0
-    replacements: list[float] = field(default_factory=list)
-    """When each replacement of an unhealthy member is due."""
+    replacements: list[Owed] = field(default_factory=list)
+    """Members that are gone and not replaced yet."""
     failures: int = 0
     retry_at: float = 0.0
     failed_zones: frozenset[str] = frozenset()
     targets_ever_healthy: bool = False
     deleting: bool = False
+    by_zones: bool = False
+    """Made with AvailabilityZones alone: its subnets are the zones' default ones, and are not shown."""
+    kept: Params = field(default_factory=dict)
+    """Settings without an effect here (they are about spot instances, or for the eye), given back as they came."""
+    hooks: dict[str, Hook] = field(default_factory=dict)
+    refreshes: list[Refresh] = field(default_factory=list)
+    """Oldest first."""
+    scheduled: dict[str, ScheduledAction] = field(default_factory=dict)
+    notifications: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Topic to the kinds of events."""
+    cooling_s: float | None = None
+    """A simple policy's cooldown that begins when its capacity is reached."""
+    cooled_at: float = 0.0
+    """When the last cooldown is over."""
 
     @property
     def active(self) -> list[Member]:
         """Give the members that count as capacity."""
-        return [member for member in self.members.values() if member.lifecycle in ("Pending", "InService")]
+        return [member for member in self.members.values() if member.lifecycle in ACTIVE]
+
+    @property
+    def refresh(self) -> Refresh | None:
+        """Give the instance refresh under way."""
+        last = self.refreshes[-1] if self.refreshes else None
+        return last if last is not None and last.status in refreshes.ACTIVE else None
+
+    @property
+    def wanted(self) -> int:
+        """Give the capacity to reach: the desired one, and what a refresh launches beforehand."""
+        return self.desired + (self.refresh.surge if self.refresh else 0)
+
+    @property
+    def template(self) -> tuple[str, str, str]:
+        """Give (id, name, version as written) of what is launched now: a refresh may bring another."""
+        refreshing = self.refresh.template if self.refresh else None
+        return refreshing or (self.template_id, self.template_name, self.template_version)
 
     @property
     def zones(self) -> list[str]:
@@ -202,11 +246,14 @@ class Cloud:
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
 
 
-def find_group(cloud: Cloud, name: str) -> Group:
-    """Find a group that may be changed; refuse in AWS's words (aws-facts 3.7 row 49)."""
+def find_group(cloud: Cloud, name: str, unknown: str = "AutoScalingGroup name not found - null") -> Group:
+    """Find a group that may be changed; refuse in AWS's words (aws-facts 3.7 row 49).
+
+    ``unknown`` is what operations say that have other words for it.
+    """
     group = cloud.state.groups.get(name)
     if group is None:
-        raise ApiError("ValidationError", "AutoScalingGroup name not found - null")
+        raise ApiError("ValidationError", unknown)
     if group.deleting:
         raise ApiError("ValidationError", f"AutoScalingGroup {name} is pending delete")
     return group

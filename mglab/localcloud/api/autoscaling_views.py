@@ -34,13 +34,16 @@ def group(found: Group, account: str, *, instances: bool = True) -> Params:
         "SuspendedProcesses": [
             {"ProcessName": name, "SuspensionReason": reason} for name, reason in found.suspended.items()
         ],
-        "VPCZoneIdentifier": ",".join(subnet.subnet_id for subnet in found.subnets),
+        "VPCZoneIdentifier": "" if found.by_zones else ",".join(subnet.subnet_id for subnet in found.subnets),
         "EnabledMetrics": [{"Metric": name, "Granularity": GRANULARITY} for name in found.enabled_metrics],
         "Tags": tags(found),
         "TerminationPolicies": list(found.termination_policies),
         "NewInstancesProtectedFromScaleIn": found.protect_new,
         "ServiceLinkedRoleARN": f"arn:aws:iam::{account}:{role}",
         "TrafficSources": [{"Identifier": arn, "Type": "elbv2"} for arn in arns],
+        "AvailabilityZoneDistribution": {"CapacityDistributionStrategy": "balanced-best-effort"},
+        "CapacityReservationSpecification": {"CapacityReservationPreference": "default"},
+        **found.kept,
     }
     if found.warmup_s is not None:
         shown["DefaultInstanceWarmup"] = found.warmup_s
@@ -50,8 +53,9 @@ def group(found: Group, account: str, *, instances: bool = True) -> Params:
 
 
 def instance(found: Group, member: Member) -> Params:
-    """Give a member as DescribeAutoScalingInstances shows it."""
-    return _instance(found, member) | {"AutoScalingGroupName": found.name}
+    """Give a member as DescribeAutoScalingInstances shows it: health in capitals, unlike a group's own list."""
+    shown = _instance(found, member)
+    return shown | {"AutoScalingGroupName": found.name, "HealthStatus": shown["HealthStatus"].upper()}
 
 
 def tags(found: Group) -> list[Params]:
@@ -78,11 +82,10 @@ def _instance(found: Group, member: Member) -> Params:
         "ProtectedFromScaleIn": member.protected,
     }
     if member.template_version is not None:
-        shown["LaunchTemplate"] = _template(found, str(member.template_version))
+        shown["LaunchTemplate"] = _template(found, str(member.template_version), member.template)
     return shown
 
 
-def _template(found: Group, version: str) -> Params:
-    return {
-        "LaunchTemplateId": found.template_id, "LaunchTemplateName": found.template_name, "Version": version,
-    }
+def _template(found: Group, version: str, launched_from: tuple[str, str] | None = None) -> Params:
+    template_id, name = launched_from or (found.template_id, found.template_name)
+    return {"LaunchTemplateId": template_id, "LaunchTemplateName": name, "Version": version}

@@ -35,6 +35,8 @@ class InstanceView:
     tags: Mapping[str, str] = field(default_factory=dict)
     detailed_monitoring: bool = False
     """One-minute points in CloudWatch instead of five-minute ones."""
+    impaired_since: float | None = None
+    """When its status checks began to fail; None while they pass."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,9 @@ class Compute(Protocol):
 
     def subnet(self, subnet_id: str) -> SubnetView | None:
         """Give a subnet."""
+
+    def default_subnet(self, zone: str) -> SubnetView | None:
+        """Give a zone's default subnet."""
 
     def has_gateway(self, vpc_id: str) -> bool:
         """Say whether the VPC has an internet gateway attached."""

@@ -150,6 +150,12 @@ class Ec2:
                 )
         return None
 
+    def default_subnet(self, zone: str) -> SubnetView | None:
+        """Give a zone's default subnet."""
+        found = [subnets[each] for subnets in self._world.backend.subnets.values() for each in subnets]
+        ids = [each.id for each in found if each.default_for_az and each.availability_zone == zone]
+        return self.subnet(ids[0]) if ids else None
+
     def has_gateway(self, vpc_id: str) -> bool:
         """Say whether the VPC has an internet gateway attached."""
         return self._world.gateway_of(vpc_id) is not None

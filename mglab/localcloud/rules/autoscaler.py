@@ -9,7 +9,8 @@ are out of balance are mended by launching first and terminating afterwards.
 Target tracking (aws-facts 2.6) is the other half: which capacity brings a metric back to its target.
 When things happen is the service's affair: it says what is due by now.
 
-Left out: warm pools, lifecycle hooks, instance refresh, mixed instances and weights, scheduled actions.
+Lifecycle hooks only make a member wait in between (``rules/hooks``); an instance refresh asks for a surge or
+takes members out itself (``rules/refresh``). Left out: warm pools, mixed instances and weights.
 """
 
 from __future__ import annotations
@@ -20,9 +21,16 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Lifecycle = Literal["Pending", "InService", "Terminating", "Detaching"]
-Failure = Literal["ec2", "elb", "user"]
-"""Who found a member unhealthy: EC2's state, a target group, a SetInstanceHealth call."""
+Lifecycle = Literal[
+    "Pending", "Pending:Wait", "Pending:Proceed", "InService", "Terminating", "Terminating:Wait", "Terminating:Proceed",
+    "Detaching", "EnteringStandby", "Standby",
+]  # fmt: skip
+STARTING = ("Pending", "Pending:Wait", "Pending:Proceed")
+ACTIVE = (*STARTING, "InService")
+"""What counts as capacity: neither who is on the way out, nor who stands by."""
+LEAVING = ("Terminating", "Terminating:Wait", "Terminating:Proceed", "Detaching")
+Failure = Literal["ec2", "impaired", "elb", "user"]
+"""Who found a member unhealthy: EC2's state, its status checks, a target group, a SetInstanceHealth call."""
 LaunchReason = Literal["difference", "replacement", "rebalance"]
 TerminateReason = Literal["unhealthy", "difference", "rebalance"]
 
@@ -37,6 +45,8 @@ BILLING_HOUR_S = 3600.0
 
 NOT_RUNNING = ("shutting-down", "terminated", "stopping", "stopped")
 """EC2 states that make a member unhealthy at once, grace period or not (aws-facts 2.5)."""
+IMPAIRED_PATIENCE_S = 180.0
+"""How long failed status checks are borne: "a few minutes" (aws-facts 2.5)."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,8 @@ class Situation:
     desired: int
     subnets: tuple[Subnet, ...]
     members: tuple[Member, ...] = ()
+    surge: int = 0
+    """How many more an instance refresh wants for a while."""
     suspended: frozenset[str] = frozenset()
     termination_policies: tuple[str, ...] = ("Default",)
     capacity_changed: bool = False
@@ -111,7 +123,8 @@ def decide(situation: Situation, now: float, chance: random.Random) -> tuple[Dec
         return _launches(situation, situation.replacements_due, "replacement", chance)
     if not situation.capacity_due:
         return ()
-    difference = situation.desired - len(active(situation.members)) - situation.replacements_owed
+    wanted = situation.desired + situation.surge
+    difference = wanted - len(active(situation.members)) - situation.replacements_owed
     if difference > 0:
         return _launches(situation, difference, "difference", chance) if _may_launch(situation) else ()
     if difference < 0:
@@ -120,8 +133,8 @@ def decide(situation: Situation, now: float, chance: random.Random) -> tuple[Dec
 
 
 def active(members: Sequence[Member]) -> list[Member]:
-    """Give the members that count as capacity: all that are not on their way out."""
-    return [member for member in members if member.lifecycle in ("Pending", "InService")]
+    """Give the members that count as capacity."""
+    return [member for member in members if member.lifecycle in ACTIVE]
 
 
 def _may_launch(situation: Situation) -> bool:
@@ -134,7 +147,7 @@ def _unhealthy(situation: Situation) -> list[Member]:
         return []
     failed = [member for member in active(situation.members) if member.failure is not None]
     by_targets = [member for member in failed if member.failure == "elb"] if situation.targets_ever_healthy else []
-    pending = sum(member.lifecycle == "Pending" for member in situation.members)
+    pending = sum(member.lifecycle in STARTING for member in situation.members)
     at_once = max(1, int(situation.desired * ELB_REPLACED_AT_ONCE))
     allowed = max(0, at_once - pending - situation.replacements_owed)
     return [member for member in failed if member.failure != "elb"] + by_targets[:allowed]
@@ -166,7 +179,7 @@ def _surplus(situation: Situation, count: int, now: float, chance: random.Random
     if "Terminate" in situation.suspended:
         return ()
     members = active(situation.members)
-    if not situation.capacity_changed and any(member.lifecycle == "Pending" for member in members):
+    if not situation.capacity_changed and any(member.lifecycle in STARTING for member in members):
         return ()
     reason: TerminateReason = "difference" if situation.capacity_changed else "rebalance"
     zones = {subnet.zone for subnet in situation.subnets}
