@@ -84,6 +84,14 @@ def test_the_same_source_port_may_go_elsewhere_next_time(cloud: Cloud) -> None:
     assert answers == {b"i-a\n", b"i-b\n"}
 
 
+def test_a_sticky_listener_keeps_a_client_on_one_target(cloud: Cloud) -> None:
+    node = cloud.node(*cloud.candidates)
+    cloud.apply(replace(node, listeners=(replace(node.listeners[0], sticky=True),)))
+    answers = [{cloud.ask(source) for _ in range(5)} for source in (address() for _ in range(20))]
+    assert all(len(of_one_client) == 1 for of_one_client in answers)
+    assert set().union(*answers) == {"i-a", "i-b"}
+
+
 def test_the_sequence_number_is_read_from_the_clients_syn() -> None:
     listener = Listener(address(), PORT)
     listener.brighten()

@@ -159,6 +159,65 @@ def test_the_lab_s_own_mistake(cloud: Cloud) -> None:
     assert {len(addresses) for name, addresses in cloud.elbv2.names().items() if name.startswith("mglb-")} == {2}
 
 
+def set_attributes(cloud: Cloud, arn: str, **values: str) -> None:
+    """Change attributes of a target group; two underscores stand for a dot."""
+    wanted = [{"Key": key.replace("__", "."), "Value": value} for key, value in values.items()]
+    cloud.call("modify_target_group_attributes", TargetGroupArn=arn, Attributes=wanted)
+
+
+def cut_off(cloud: Cloud) -> set[str]:
+    return {key[0] for node in cloud.elbv2.nodes(float) for each in node.listeners for key in each.cut_off}
+
+
+@pytest.mark.fact("1.7/unhealthy")
+def test_an_unhealthy_target_loses_its_connections_unless_told_otherwise(cloud: Cloud) -> None:
+    """aws-facts 1.7, 1.8: cross-zone, so that a healthy one is left and nobody fails open."""
+    _, arn = serving(cloud)
+    set_attributes(cloud, arn, load_balancing__cross_zone__enabled="true")
+    cloud.probe(lambda target, zone: target == "i-b", rounds=2)
+    assert cut_off(cloud) == {"i-a"}
+    set_attributes(cloud, arn, target_health_state__unhealthy__connection_termination__enabled="false")
+    assert cut_off(cloud) == set()
+
+
+@pytest.mark.fact("1.6/unhealthy-draining", "1.7/unhealthy")
+def test_unhealthy_draining_keeps_connections_for_the_interval(cloud: Cloud) -> None:
+    _, arn = serving(cloud)
+    set_attributes(
+        cloud, arn, load_balancing__cross_zone__enabled="true",
+        target_health_state__unhealthy__connection_termination__enabled="false",
+        target_health_state__unhealthy__draining_interval_seconds="100",
+    )  # fmt: skip
+    cloud.probe(lambda target, zone: target == "i-b", rounds=2)
+    assert cloud.state_of(arn, Id="i-a") == ("unhealthy.draining", None)
+    assert cloud.elbv2.target_state(arn, "i-a") == "unhealthy"
+    assert (cloud.candidates(A), cut_off(cloud)) == ({"i-b": "open"}, set())
+    cloud.wait(100)
+    assert cloud.state_of(arn, Id="i-a") == ("unhealthy", "Target.FailedHealthChecks")
+    assert cut_off(cloud) == {"i-a"}
+
+
+@pytest.mark.fact("1.7/deregister")
+@pytest.mark.parametrize(("ends", "cut"), [("false", set()), ("true", {"i-a"})])
+def test_the_deregistration_delay_ends_connections_only_when_told_so(cloud: Cloud, ends: str, cut: set[str]) -> None:
+    _, arn = serving(cloud)
+    set_attributes(cloud, arn, deregistration_delay__connection_termination__enabled=ends)
+    cloud.call("deregister_targets", TargetGroupArn=arn, Targets=[{"Id": "i-a"}])
+    cloud.wait(299)
+    assert cut_off(cloud) == set()
+    cloud.wait(1)
+    assert cut_off(cloud) == cut
+    cloud.call("register_targets", TargetGroupArn=arn, Targets=[{"Id": "i-a"}])
+    assert cut_off(cloud) == set()
+
+
+def test_a_sticky_target_group_is_told_to_the_nodes(cloud: Cloud) -> None:
+    _, arn = serving(cloud)
+    assert not any(listener.sticky for node in cloud.elbv2.nodes(float) for listener in node.listeners)
+    set_attributes(cloud, arn, stickiness__enabled="true")
+    assert all(listener.sticky for node in cloud.elbv2.nodes(float) for listener in node.listeners)
+
+
 # aws-facts 1.3: (rules of the instance's group, client IP preserved, verdict of a flow, verdict of a probe)
 SECURITY_GROUPS = [
     ((tcp(5000), tcp(5001)), "true", "open", "open"),

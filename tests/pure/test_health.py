@@ -255,3 +255,18 @@ def test_initial_passes_is_a_knob() -> None:
     strict = Thresholds(healthy=3, initial_passes=3)
     assert health.opinion(None, Streak(True, 2), strict) is None
     assert health.opinion(None, Streak(True, 3), strict) == "healthy"
+
+
+@pytest.mark.fact("1.6/unhealthy-draining")
+def test_an_unhealthy_target_may_keep_its_connections_for_a_while() -> None:
+    """aws-facts 1.6, 1.8: with a draining interval it is unhealthy.draining first; one pass series ends either."""
+    keeps = Thresholds(unhealthy_draining_s=60.0)
+    zones = frozenset({A})
+    target = health.register(0, 0.0)
+    seen = []
+    probes = [(0, True, 1), (30, False, 2), (60, False, 3), (89, False, 3), (90, False, 4), (150, True, 5)]
+    for at, passed, count in probes:
+        around = Surroundings(None, 0.0, zones, {A: Streak(passed, count)})
+        target = health.step(target, around, keeps, at)
+        seen.append(target.health.state)
+    assert seen == ["healthy", *["unhealthy.draining"] * 3, "unhealthy", "healthy"]

@@ -13,11 +13,11 @@ from typing import Any
 from moto.ec2.models import route_tables as moto_routes
 from moto.ec2.models import security_groups as moto_groups
 
-from mglab.localcloud.api.ec2_documents import interface_document
+from mglab.localcloud.api.ec2_documents import LOAD_BALANCER_ATTACHER, interface_document
 from mglab.localcloud.api.ec2_filters import Reader, page, select
 from mglab.localcloud.api.ec2_state import Interface, World, check_id, dry_run, missing
 from mglab.localcloud.api.faults import ApiError
-from mglab.localcloud.api.moto_room import ZONE_IDS, require
+from mglab.localcloud.api.moto_room import ACCOUNT, ZONE_IDS, require
 from mglab.localcloud.rules.reach import IngressRule, Network, Route
 
 require(moto_routes.RouteTable, "routes", "associations")
@@ -369,6 +369,7 @@ _READERS: dict[str, Reader] = {
     "association.public-ip": lambda i: (i.public_address,),
     "attachment.instance-id": lambda i: (i.instance_id,),
     "attachment.attachment-id": lambda i: (i.attachment_id,),
+    "attachment.instance-owner-id": lambda i: (LOAD_BALANCER_ATTACHER if i.requester_managed else ACCOUNT,),
     "attachment.status": lambda i: ("attached",) if i.attached else (),
     "requester-managed": lambda i: ("true" if i.requester_managed else "false",),
     "requester-id": lambda i: ("amazon-elb",) if i.requester_managed else (),
