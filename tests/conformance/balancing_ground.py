@@ -117,3 +117,49 @@ def until_active(ground: Ground, *balancers: str) -> None:
     """Wait for load balancers to be provisioned."""
     for arn in balancers:
         eventually(lambda arn=arn: state_of(ground, arn) == "active")
+
+
+# -- servers behind a balancer ---------------------------------------------------------------------------------
+
+
+def launched(ground: Ground, *subnets: str) -> list[dict[str, Any]]:
+    """Start an instance of the user's own image in each subnet: it serves on port 5000 from its first boot."""
+    (image,) = ground.ec2.describe_images(Owners=["self"])["Images"]
+    ids = []
+    for subnet in subnets:
+        interface = {
+            "DeviceIndex": 0, "SubnetId": subnet, "Groups": [ground.group], "AssociatePublicIpAddress": True,
+        }  # fmt: skip
+        asked = {"ImageId": image["ImageId"], "InstanceType": "t2.micro", "MinCount": 1, "MaxCount": 1}
+        ids.append(ground.ec2.run_instances(**asked, NetworkInterfaces=[interface])["Instances"][0]["InstanceId"])
+    eventually(lambda: all(instance_state(ground, it) == "running" for it in ids))
+    return [described_instance(ground, it) for it in ids]
+
+
+def described_instance(ground: Ground, instance_id: str) -> dict[str, Any]:
+    """Describe one instance."""
+    (reservation,) = ground.ec2.describe_instances(InstanceIds=[instance_id])["Reservations"]
+    return dict(reservation["Instances"][0])
+
+
+def instance_state(ground: Ground, instance_id: str) -> str:
+    """Say an instance's state."""
+    return str(described_instance(ground, instance_id)["State"]["Name"])
+
+
+def health(ground: Ground, target_group: str, *targets: dict[str, Any]) -> list[dict[str, Any]]:
+    """Describe targets' health: of those asked for, else of all that are listed."""
+    asked = {"Targets": list(targets)} if targets else {}
+    found = ground.elbv2.describe_target_health(TargetGroupArn=target_group, **asked)["TargetHealthDescriptions"]
+    return list(found)
+
+
+def states(ground: Ground, target_group: str) -> list[str]:
+    """List the states of a group's targets."""
+    return [it["TargetHealth"]["State"] for it in health(ground, target_group)]
+
+
+def register(ground: Ground, target_group: str, *instance_ids: str) -> None:
+    """Register instances with a target group, on its port."""
+    targets = [{"Id": it} for it in instance_ids]
+    ground.elbv2.register_targets(TargetGroupArn=target_group, Targets=targets)
