@@ -174,6 +174,7 @@ REFUSALS: list[tuple[str, str, str, Ask]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.fact("3.7/37")
 @pytest.mark.parametrize(("row", "code", "words", "ask"), REFUSALS, ids=[f"{r[0]}: {r[1]}" for r in REFUSALS])
 def test_refusal(cloud: Cloud, row: str, code: str, words: str, ask: Ask) -> None:
     balancer_arn, group_arn = lab(cloud)
@@ -188,6 +189,34 @@ def test_a_target_group_has_one_load_balancer(cloud: Cloud) -> None:
     second = balancer(cloud, Name="second")["LoadBalancerArn"]
     with pytest.raises(ApiError, match="TargetGroupAssociationLimit"):
         listen(cloud, second, group_arn)
+
+
+@pytest.mark.fact("1.1/quotas")
+def test_quotas_hold(cloud: Cloud) -> None:
+    """aws-facts 1.1: 50 balancers, 3000 target groups, 1000 targets a group, 500 targets of a balancer in a zone."""
+    balancer_arn, first = lab(cloud)
+    second = group(cloud, Name="second")
+    listen(cloud, balancer_arn, second, Port=5001)
+    targets = [{"Id": "i-a", "Port": port} for port in range(1, 501)]
+    cloud.call("register_targets", TargetGroupArn=first, Targets=targets[:300])
+    cloud.call("register_targets", TargetGroupArn=second, Targets=targets[300:])
+    for one_more in ([{"Id": "i-a", "Port": 9000}], targets[:301]):
+        with pytest.raises(ApiError, match="TooManyTargets.*more than 500 targets in a zone"):
+            cloud.call("register_targets", TargetGroupArn=first, Targets=one_more)
+    cloud.call("register_targets", TargetGroupArn=first, Targets=[{"Id": "i-b", "Port": 9000}])
+    unused = group(cloud, Name="unused")
+    many = [{"Id": "i-a", "Port": port} for port in range(1, 1002)]
+    cloud.call("register_targets", TargetGroupArn=unused, Targets=many[:1000])
+    with pytest.raises(ApiError, match="TooManyTargets.*more than 1000 targets"):
+        cloud.call("register_targets", TargetGroupArn=unused, Targets=many)
+    for number in range(49):
+        balancer(cloud, Name=f"balancer-{number}")
+    with pytest.raises(ApiError, match="TooManyLoadBalancers"):
+        balancer(cloud, Name="one-more")
+    for number in range(2997):
+        group(cloud, Name=f"group-{number}")
+    with pytest.raises(ApiError, match="TooManyTargetGroups"):
+        group(cloud, Name="one-more")
 
 
 def test_deletion_protection(cloud: Cloud) -> None:

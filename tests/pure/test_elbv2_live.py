@@ -20,6 +20,7 @@ def cloud() -> Cloud:
 # ---- targets
 
 
+@pytest.mark.fact("1.5/bring-down", "1.5/first-healthy", "1.6/initial-checks")
 def test_a_target_from_registration_to_gone(cloud: Cloud) -> None:
     """aws-facts 1.5-1.7: initial, healthy, unhealthy, draining 300 s, then only known by id as not registered."""
     _, arn = lab(cloud)
@@ -123,6 +124,7 @@ def test_for_auto_scaling(cloud: Cloud) -> None:
 # ---- nodes, probes, names
 
 
+@pytest.mark.fact("0/zone-decides", "1.3/own-zone")
 def test_each_node_chooses_in_its_own_zone(cloud: Cloud) -> None:
     """aws-facts 0.2, 1.3; switched on for the target group, over the balancer's setting."""
     _, arn = serving(cloud)
@@ -133,6 +135,7 @@ def test_each_node_chooses_in_its_own_zone(cloud: Cloud) -> None:
     assert cloud.candidates(A) == {"i-a": "open", "i-b": "open"}
 
 
+@pytest.mark.fact("1.5/each-node")
 def test_every_node_probes_every_target(cloud: Cloud) -> None:
     """aws-facts 1.5: from its own address, on the override port, not before the registration is through."""
     _, arn = lab(cloud)
@@ -145,6 +148,7 @@ def test_every_node_probes_every_target(cloud: Cloud) -> None:
     assert first.starts_at * 60 >= 120  # provisioning takes longer than the registration
 
 
+@pytest.mark.fact("0/fail-open")
 def test_the_lab_s_own_mistake(cloud: Cloud) -> None:
     """aws-facts 0.1: the group does not admit the health port: all unhealthy, and the service answers."""
     cloud.compute.ingress["sg-1"] = (tcp(22), tcp(5000))
@@ -229,6 +233,7 @@ SECURITY_GROUPS = [
 
 
 @pytest.mark.parametrize(("rules", "preserved", "flow", "probe"), SECURITY_GROUPS)
+@pytest.mark.fact("1.3/client-ip-groups")
 def test_a_flow_comes_from_the_client_and_a_probe_from_the_node(
     cloud: Cloud, rules: tuple[IngressRule, ...], preserved: str, flow: str, probe: str
 ) -> None:
@@ -240,6 +245,7 @@ def test_a_flow_comes_from_the_client_and_a_probe_from_the_node(
     assert {each.verdict for each in cloud.elbv2.probes(float, float)} == {probe}
 
 
+@pytest.mark.fact("1.2/at-creation")
 def test_a_balancer_s_own_security_groups(cloud: Cloud) -> None:
     """aws-facts 1.2: they must admit the client; the instance's group may name them as its source."""
     cloud.compute.ingress |= {"sg-lb": (tcp(5000),), "sg-1": (IngressRule("tcp", 5000, 5001, None, "sg-lb"),)}
@@ -262,6 +268,7 @@ def test_without_a_route_to_the_gateway_nobody_gets_to_the_node(cloud: Cloud) ->
     assert [listener.port for listener in in_b.listeners] == [5000]
 
 
+@pytest.mark.fact("1.7/terminated", "1.4/zone-leaves", "1.4/removal-lag")
 def test_a_dead_instance_times_out_until_the_checks_notice(cloud: Cloud) -> None:
     """aws-facts 1.7: the hash may still pick it; then its zone leaves DNS after the lag (1.4, 7)."""
     serving(cloud)

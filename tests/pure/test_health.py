@@ -206,6 +206,17 @@ WORDS = [
 
 
 @pytest.mark.parametrize(("said", "state", "reason", "description"), WORDS)
+@pytest.mark.fact(
+    "1.6/registering",
+    "1.6/initial-checks",
+    "1.6/healthy",
+    "1.6/unhealthy",
+    "1.6/draining",
+    "1.6/not-registered",
+    "1.6/not-in-use",
+    "1.6/zone-not-enabled",
+    "1.6/stopped",
+)
 def test_words(said: TargetHealth, state: str, reason: str | None, description: str | None) -> None:
     assert said == TargetHealth(state, reason, description)  # type: ignore[arg-type]
 
@@ -250,6 +261,7 @@ def test_outcomes_of_an_earlier_registration_do_not_count(
     assert health.streak_since(True, streak, total, baseline) == (Streak(True, counted) if counted else None)
 
 
+@pytest.mark.fact("1.5/passes")
 def test_initial_passes_is_a_knob() -> None:
     """aws-facts 8.1: one pass, or HealthyThresholdCount passes, from initial to healthy."""
     strict = Thresholds(healthy=3, initial_passes=3)
