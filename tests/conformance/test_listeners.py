@@ -158,9 +158,7 @@ def test_other_protocols_of_a_network_balancer_are_not_here(ground: Ground, fron
 
 
 @pytest.mark.fact("1.1/quotas")
-def test_one_target_group_for_each_action_and_one_balancer_for_each_target_group(
-    ground: Ground, front: Front
-) -> None:
+def test_one_target_group_for_each_action_and_one_balancer_for_each_target_group(ground: Ground, front: Front) -> None:
     other = ground.target_group("one-more")
     both = [{"TargetGroupArn": front.group}, {"TargetGroupArn": other}]
     action = {"Type": "forward", "ForwardConfig": {"TargetGroups": both}}

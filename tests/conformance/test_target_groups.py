@@ -302,4 +302,3 @@ def test_one_that_a_listener_uses_is_not_deleted(ground: Ground) -> None:
     for _ in range(2):  # one that is not there is no error
         ground.elbv2.delete_target_group(TargetGroupArn=used)
     assert refusal(ground.elbv2.describe_target_groups, Names=["used"])[0] == "TargetGroupNotFound"
-

@@ -182,6 +182,9 @@ def test_an_unhealthy_target_loses_its_connections_unless_told_otherwise(cloud: 
     assert cut_off(cloud) == {"i-a"}
     set_attributes(cloud, arn, target_health_state__unhealthy__connection_termination__enabled="false")
     assert cut_off(cloud) == set()
+    set_attributes(cloud, arn, target_health_state__unhealthy__connection_termination__enabled="true")
+    cloud.probe(lambda target, zone: False, rounds=2)
+    assert (set(cloud.listed(arn).values()), cut_off(cloud)) == ({"unhealthy"}, set()), "who fails open keeps them"
 
 
 @pytest.mark.fact("1.6/unhealthy-draining", "1.7/unhealthy")

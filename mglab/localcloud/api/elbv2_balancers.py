@@ -59,19 +59,6 @@ def describe_load_balancers(state: State, params: dict[str, Any]) -> dict[str, A
     return {"LoadBalancers": [_described(state, balancer) for balancer in shown], **marker}
 
 
-def _asked_for(state: State, params: dict[str, Any]) -> list[LoadBalancer]:
-    """Find those named, one way or the other, in the order of creation; without names all of them."""
-    arns, names = params.get("LoadBalancerArns", []), params.get("Names", [])
-    for arn in arns:
-        check_arn(state, "load balancer", arn)
-    everyone = list(state.load_balancers.values())
-    if set(arns) - {balancer.arn for balancer in everyone}:
-        raise ApiError("LoadBalancerNotFound", "One or more load balancers not found")
-    if missing := [name for name in names if name not in {balancer.name for balancer in everyone}]:
-        raise ApiError("LoadBalancerNotFound", f"Load balancers '[{', '.join(missing)}]' not found")
-    return [each for each in everyone if not (arns or names) or each.arn in arns or each.name in names]
-
-
 def delete_load_balancer(state: State, params: dict[str, Any]) -> dict[str, Any]:
     """Delete a load balancer and its listeners; one that is not there is no error."""
     arn = required(params, "LoadBalancerArn")
@@ -144,6 +131,19 @@ def delete_left_interfaces(state: State, now: float) -> None:
         if now >= due:
             state.compute.delete_node_interface(interface_id)
             del state.lingering[interface_id]
+
+
+def _asked_for(state: State, params: dict[str, Any]) -> list[LoadBalancer]:
+    """Find those named, one way or the other, in the order of creation; without names all of them."""
+    arns, names = params.get("LoadBalancerArns", []), params.get("Names", [])
+    for arn in arns:
+        check_arn(state, "load balancer", arn)
+    everyone = list(state.load_balancers.values())
+    if set(arns) - {balancer.arn for balancer in everyone}:
+        raise ApiError("LoadBalancerNotFound", "One or more load balancers not found")
+    if missing := [name for name in names if name not in {balancer.name for balancer in everyone}]:
+        raise ApiError("LoadBalancerNotFound", f"Load balancers '[{', '.join(missing)}]' not found")
+    return [each for each in everyone if not (arns or names) or each.arn in arns or each.name in names]
 
 
 def _check_kind(params: dict[str, Any]) -> None:

@@ -55,19 +55,6 @@ def describe_target_groups(state: State, params: dict[str, Any]) -> dict[str, An
     return {"TargetGroups": [_described(state, group) for group in shown], **marker}
 
 
-def _asked_for(state: State, params: dict[str, Any]) -> list[TargetGroup]:
-    """Find those of a load balancer, or those named, in the order of creation; without either all of them."""
-    if params.get("LoadBalancerArn"):
-        return groups_of(state, load_balancer(state, params["LoadBalancerArn"]))
-    arns, names = params.get("TargetGroupArns", []), params.get("Names", [])
-    for arn in arns:
-        check_arn(state, "target group", arn)
-    everyone = list(state.target_groups.values())
-    if set(arns) - {group.arn for group in everyone} or set(names) - {group.name for group in everyone}:
-        raise ApiError("TargetGroupNotFound", "One or more target groups not found")
-    return [each for each in everyone if not (arns or names) or each.arn in arns or each.name in names]
-
-
 def modify_target_group(state: State, params: dict[str, Any]) -> dict[str, Any]:
     """Change a target group's health check; targets keep their state until checks say otherwise."""
     found = target_group(state, required(params, "TargetGroupArn"))
@@ -86,6 +73,19 @@ def delete_target_group(state: State, params: dict[str, Any]) -> dict[str, Any]:
     state.target_groups.pop(arn, None)
     state.tags.pop(arn, None)
     return {}
+
+
+def _asked_for(state: State, params: dict[str, Any]) -> list[TargetGroup]:
+    """Find those of a load balancer, or those named, in the order of creation; without either all of them."""
+    if params.get("LoadBalancerArn"):
+        return groups_of(state, load_balancer(state, params["LoadBalancerArn"]))
+    arns, names = params.get("TargetGroupArns", []), params.get("Names", [])
+    for arn in arns:
+        check_arn(state, "target group", arn)
+    everyone = list(state.target_groups.values())
+    if set(arns) - {group.arn for group in everyone} or set(names) - {group.name for group in everyone}:
+        raise ApiError("TargetGroupNotFound", "One or more target groups not found")
+    return [each for each in everyone if not (arns or names) or each.arn in arns or each.name in names]
 
 
 def _settings(state: State, params: dict[str, Any]) -> dict[str, Any]:

@@ -147,9 +147,7 @@ def _move(state: State, group: TargetGroup, key: TargetKey, now: float) -> None:
 def _thresholds(state: State, group: TargetGroup) -> health.Thresholds:
     keeps = group.attributes[UNHEALTHY_ENDS] == "false"
     draining_s = float(group.attributes[UNHEALTHY_DRAINING]) if keeps else 0.0
-    return health.Thresholds(
-        group.healthy_threshold, group.unhealthy_threshold, state.knobs.initial_passes, draining_s
-    )
+    return health.Thresholds(group.healthy_threshold, group.unhealthy_threshold, state.knobs.initial_passes, draining_s)
 
 
 def _surroundings(state: State, group: TargetGroup, found: Registration, instance: InstanceView) -> health.Surroundings:
