@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.local.cloud_under_test import Cloud, eventually
+from tests.local.cloud_under_test import Cloud, ask, eventually
 
 ACCOUNT_PREFIX = "arn:aws:elasticloadbalancing:us-east-1:000000000000:"
 NO_BALANCER = f"{ACCOUNT_PREFIX}loadbalancer/net/never/0123456789abcdef"
@@ -123,7 +123,7 @@ def until_active(ground: Ground, *balancers: str) -> None:
 
 
 def launched(ground: Ground, *subnets: str) -> list[dict[str, Any]]:
-    """Start an instance of the user's own image in each subnet: it serves on port 5000 from its first boot."""
+    """Start an instance of the user's own image in each subnet, and wait until it serves on port 5000."""
     (image,) = ground.ec2.describe_images(Owners=["self"])["Images"]
     ids = []
     for subnet in subnets:
@@ -133,7 +133,10 @@ def launched(ground: Ground, *subnets: str) -> list[dict[str, Any]]:
         asked = {"ImageId": image["ImageId"], "InstanceType": "t2.micro", "MinCount": 1, "MaxCount": 1}
         ids.append(ground.ec2.run_instances(**asked, NetworkInterfaces=[interface])["Instances"][0]["InstanceId"])
     eventually(lambda: all(instance_state(ground, it) == "running" for it in ids))
-    return [described_instance(ground, it) for it in ids]
+    running = [described_instance(ground, it) for it in ids]
+    for instance in running:  # a boot takes time of this machine's, which no clock makes faster
+        eventually(lambda instance=instance: ask(instance["PublicIpAddress"]).startswith("In "))
+    return running
 
 
 def described_instance(ground: Ground, instance_id: str) -> dict[str, Any]:
