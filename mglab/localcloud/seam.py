@@ -77,7 +77,9 @@ class NodeListener:
     idle_timeout_s: float = 350.0
     cut_off: tuple[tuple[str, int], ...] = ()
     """(target id, port) of targets whose flows are reset at their next packet: those that turned unhealthy,
-    unless fail-open (aws-facts 1.7)."""
+    unless fail-open (aws-facts 1.7), and those whose group ends connections with the deregistration delay."""
+    sticky: bool = False
+    """A client's address alone decides: its connections all go to one target (stickiness.type source_ip)."""
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,7 @@ def cloud() -> Iterator[Cloud]:
     loop.stop()
 
 
+@pytest.mark.fact("1.3/not-terminated")
 def test_both_targets_serve_and_every_flow_is_counted(cloud: Cloud) -> None:
     cloud.apply(cloud.node(*cloud.candidates))
     answers = Counter(cloud.ask() for _ in range(60))
@@ -69,6 +70,7 @@ def test_both_targets_serve_and_every_flow_is_counted(cloud: Cloud) -> None:
     assert flows_of(cloud.report()) == FlowReport(KEY, new_flows=60, bytes_to_clients=60 * 4)
 
 
+@pytest.mark.fact("0/six-inputs", "1.3/per-connection")
 def test_the_same_source_port_may_go_elsewhere_next_time(cloud: Cloud) -> None:
     """The sixth input is the sequence number of the SYN: the five others are the same in every connection here."""
     cloud.apply(cloud.node(*cloud.candidates))
@@ -82,6 +84,14 @@ def test_the_same_source_port_may_go_elsewhere_next_time(cloud: Cloud) -> None:
             answers.add(client.recv(10))
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     assert answers == {b"i-a\n", b"i-b\n"}
+
+
+def test_a_sticky_listener_keeps_a_client_on_one_target(cloud: Cloud) -> None:
+    node = cloud.node(*cloud.candidates)
+    cloud.apply(replace(node, listeners=(replace(node.listeners[0], sticky=True),)))
+    answers = [{cloud.ask(source) for _ in range(5)} for source in (address() for _ in range(20))]
+    assert all(len(of_one_client) == 1 for of_one_client in answers)
+    assert set().union(*answers) == {"i-a", "i-b"}
 
 
 def test_the_sequence_number_is_read_from_the_clients_syn() -> None:
@@ -104,6 +114,7 @@ def test_without_saved_headers_there_is_no_sequence_number() -> None:
     assert sequence_of(bytes([0x45]) + bytes(23) + (7).to_bytes(4, "big") + bytes(32)) == 7
 
 
+@pytest.mark.fact("1.3/per-connection", "1.7/deregister", "1.7/deregister-stops")
 def test_a_flow_stays_on_its_target_when_the_target_is_deregistered(cloud: Cloud) -> None:
     one, other = cloud.candidates
     cloud.apply(cloud.node(one))
@@ -116,6 +127,7 @@ def test_a_flow_stays_on_its_target_when_the_target_is_deregistered(cloud: Cloud
         assert cloud.report().active_flows == 1
 
 
+@pytest.mark.fact("1.7/unhealthy")
 def test_a_target_that_turns_unhealthy_loses_its_flows_at_the_next_packet(cloud: Cloud) -> None:
     node = cloud.node(cloud.candidates[0])
     cloud.apply(node)
@@ -143,6 +155,7 @@ def test_a_flow_survives_the_deletion_of_its_listener(cloud: Cloud) -> None:
         assert client.recv(100) == b"still here"
 
 
+@pytest.mark.fact("1.3/target-silent")
 def test_a_target_that_would_not_answer_holds_its_share_of_clients(cloud: Cloud) -> None:
     one, other = cloud.candidates
     cloud.apply(cloud.node(one, replace(other, verdict="dropped")))
@@ -158,6 +171,7 @@ def test_a_target_that_would_not_answer_holds_its_share_of_clients(cloud: Cloud)
     assert cloud.report().new_flows == 30
 
 
+@pytest.mark.fact("1.3/target-silent")
 def test_when_nobody_would_answer_the_connect_itself_times_out(cloud: Cloud) -> None:
     dropped = [replace(candidate, verdict="dropped") for candidate in cloud.candidates]
     for candidates in ((), dropped):
@@ -168,6 +182,7 @@ def test_when_nobody_would_answer_the_connect_itself_times_out(cloud: Cloud) -> 
     assert cloud.ask() in {"i-a", "i-b"}
 
 
+@pytest.mark.fact("1.3/no-listener")
 def test_a_promised_port_without_listener_times_out(cloud: Cloud) -> None:
     cloud.apply(cloud.node(*cloud.candidates, dropped_ports=(PORT, PORT + 1)))
     with pytest.raises(TimeoutError):
@@ -182,6 +197,7 @@ def test_fail_open_flows_are_counted(cloud: Cloud) -> None:
     assert cloud.report().fail_open_flows == 3
 
 
+@pytest.mark.fact("1.3/hairpin")
 def test_an_instance_that_is_led_back_to_itself_gets_no_answer(cloud: Cloud) -> None:
     one, other = cloud.candidates
     cloud.apply(cloud.node(one, other))
@@ -195,6 +211,7 @@ def test_an_instance_that_is_led_back_to_itself_gets_no_answer(cloud: Cloud) -> 
     assert outcomes == {b"i-b\n", b"silence"}
 
 
+@pytest.mark.fact("1.3/target-closed")
 def test_a_closed_port_of_a_target_resets_its_clients(cloud: Cloud) -> None:
     cloud.apply(cloud.node(Candidate("i-c", address(), PORT)))
     with pytest.raises(ConnectionResetError):

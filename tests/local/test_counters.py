@@ -226,6 +226,7 @@ def made(site: Site) -> dict[str, Counted]:
 # -- what flowed is counted ------------------------------------------------------------------------------------
 
 
+@pytest.mark.fact("1.3/not-terminated")
 def test_new_flows(site: Site, made: dict[str, Counted]) -> None:
     for metric in ("NewFlowCount", "NewFlowCount_TCP"):
         assert site.total(metric, site.dimensions()) == sum(BY_ZONE) == 10_000

@@ -155,6 +155,7 @@ def test_only_the_last_snapshot_counts(running: Running) -> None:
     service.close()
 
 
+@pytest.mark.fact("1.7/deleted")
 def test_a_deleted_load_balancer_cuts_its_flows(running: Running) -> None:
     service = Echo("i-a", address(), PORT)
     desired = desired_for(service)

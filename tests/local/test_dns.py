@@ -49,6 +49,7 @@ def ask(path: Path, question: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("resolver")
+@pytest.mark.fact("1.4/order", "1.4/ttl")
 def test_the_order_of_zones_is_drawn_anew_for_each_answer(path: Path) -> None:
     answers = [ask(path, f"A {NAME}\n") for _ in range(64)]
     assert all(sorted(answer) == ["127.65.0.3 60", "127.65.0.4 60"] for answer in answers)
@@ -58,6 +59,7 @@ def test_the_order_of_zones_is_drawn_anew_for_each_answer(path: Path) -> None:
 
 
 @pytest.mark.usefixtures("resolver")
+@pytest.mark.fact("1.1/zonal-name")
 def test_names_are_compared_as_dns_does(path: Path) -> None:
     assert ask(path, f"A US-EAST-1A.{NAME}.\n") == ["127.65.0.3 60"]
 

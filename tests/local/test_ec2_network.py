@@ -210,7 +210,8 @@ def test_a_balancers_interface_is_listed_and_holds_the_network_until_it_is_gone(
     assert interface["Association"]["PublicIp"] == made.public_address
     assert interface["RequesterManaged"] is True
     assert interface["InterfaceType"] == "network_load_balancer"
-    assert interface["Attachment"]["InstanceOwnerId"] == "amazon-elb"
+    assert interface["Attachment"]["InstanceOwnerId"] == "amazon-aws"
+    assert interface["Attachment"]["AttachmentId"].startswith("ela-attach-")
     assert refusal(ec2.delete_subnet, SubnetId=lab.subnets[0])[0] == "DependencyViolation"
     assert (
         refusal(ec2.detach_internet_gateway, InternetGatewayId=lab.gateway, VpcId=lab.vpc)[0] == "DependencyViolation"

@@ -36,6 +36,7 @@ def only(prober: Prober) -> ProbeReport:
     return reports[0] if reports else ProbeReport(("", "", 0, ""), False, 0, 0)
 
 
+@pytest.mark.fact("1.5/pass")
 def test_a_listening_target_passes_from_the_nodes_own_address(prober: Prober) -> None:
     service = Echo("i-a", address())
     probe = probe_of(service.address)
@@ -59,6 +60,7 @@ def test_what_a_check_takes_is_counted_for_its_node_and_its_instance(prober: Pro
     silent.close()
 
 
+@pytest.mark.fact("1.5/fail")
 def test_a_closed_port_is_refused_and_the_run_turns_when_it_opens(prober: Prober) -> None:
     where = address()
     prober.apply([probe_of((where, 21700))])
@@ -71,6 +73,7 @@ def test_a_closed_port_is_refused_and_the_run_turns_when_it_opens(prober: Prober
     service.close()
 
 
+@pytest.mark.fact("1.5/fail")
 def test_a_dropped_target_times_out_without_being_dialled(prober: Prober) -> None:
     service = Echo("i-a", address())
     prober.apply([replace(probe_of(service.address), verdict="dropped")])
@@ -80,6 +83,7 @@ def test_a_dropped_target_times_out_without_being_dialled(prober: Prober) -> Non
     service.close()
 
 
+@pytest.mark.fact("1.5/fail")
 def test_a_target_that_does_not_answer_is_waited_for_a_second_and_dialled_once_at_a_time(prober: Prober) -> None:
     full = listen(address(), backlog=0)
     filler = socket.create_connection(full.getsockname(), 5)

@@ -187,11 +187,13 @@ def test_the_rule_for_port_22_decides_who_reaches_the_ssh_server(site: Site) -> 
 # -- through the balancer ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.fact("1.3/no-listener")
 def test_a_port_without_a_listener_times_out(site: Site) -> None:
     with site.admitting(NAMED_PORT):
         assert [knock(node, NAMED_PORT) for node in site.nodes()] == ["timed out"] * 2
 
 
+@pytest.mark.fact("1.3/client-ip-groups")
 def test_the_health_port_need_be_open_to_the_vpc_alone(site: Site) -> None:
     with site.admitting(5000), site.admitting(5001, source=site.ground.vpc.cidr):
         eventually(lambda: site.states() == {"healthy"}, lambda: str(site.states()))
@@ -199,6 +201,7 @@ def test_the_health_port_need_be_open_to_the_vpc_alone(site: Site) -> None:
         assert all("(192.168." in ask(node) for node in site.nodes())
 
 
+@pytest.mark.fact("0/fail-open", "1.4/all-unhealthy")
 def test_with_the_health_port_closed_all_targets_are_unhealthy_and_the_service_answers(site: Site) -> None:
     """The sheet to the letter opens 22 and the service port alone: fail open is why it works (aws-facts 0.1)."""
     with site.admitting(security.SSH_PORT, 5000):
@@ -221,6 +224,7 @@ def fail_open_flows(site: Site, since: object) -> float:
     return sum(point["Sum"] for point in points)
 
 
+@pytest.mark.fact("1.3/target-silent", "1.3/client-ip-groups")
 def test_with_the_service_port_closed_healthy_targets_answer_nobody(site: Site) -> None:
     with site.admitting(5001):
         eventually(lambda: site.states() == {"healthy"}, lambda: str(site.states()))

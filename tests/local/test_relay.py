@@ -80,6 +80,7 @@ def test_the_server_may_speak_first(passage: Passage) -> None:
         assert client.recv(100) == b"hello\n"
 
 
+@pytest.mark.fact("1.3/client-ip")
 def test_the_server_sees_the_clients_address(passage: Passage) -> None:
     source = address()
     with connect(passage.public, source):
@@ -203,6 +204,7 @@ def test_a_reset_after_a_half_close_is_a_reset(passage: Passage) -> None:
                 server.sendall(b"too late")
 
 
+@pytest.mark.fact("1.3/target-closed")
 def test_a_refusal_is_a_reset_by_the_target(passage: Passage) -> None:
     passage.service.close()
     with pytest.raises(ConnectionResetError), connect(passage.public) as client:
@@ -236,6 +238,7 @@ def test_a_connect_that_waits_holds_nobody_up(relay: Relay) -> None:
     full.close()
 
 
+@pytest.mark.fact("1.3/idle", "1.3/no-flow")
 def test_an_idle_flow_is_forgotten_and_the_next_packet_reset(relay: Relay) -> None:
     passage = Passage(relay, idle_timeout_s=0.3)
     client, server = passage.both_ends()
@@ -255,6 +258,7 @@ def test_an_idle_flow_is_forgotten_and_the_next_packet_reset(relay: Relay) -> No
     passage.service.close()
 
 
+@pytest.mark.fact("1.3/idle")
 def test_a_flow_that_speaks_is_not_idle(relay: Relay) -> None:
     passage = Passage(relay, idle_timeout_s=2.0)
     client, server = passage.both_ends()

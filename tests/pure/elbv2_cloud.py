@@ -14,6 +14,7 @@ import botocore.session
 from botocore import xform_name
 from botocore.validate import ParamValidator
 
+from mglab.localcloud.api import wire_constraints
 from mglab.localcloud.api.compute import InstanceView, LaunchRequest, NodeInterface, SubnetView
 from mglab.localcloud.api.elbv2 import Elbv2
 from mglab.localcloud.rules.reach import IngressRule, Network, Route
@@ -69,10 +70,18 @@ class DictCompute:
     def has_gateway(self, vpc_id: str) -> bool:
         return vpc_id in self.gateways
 
-    def security_group_exists(self, group_id: str) -> bool:
-        return group_id in self.ingress
+    def vpc_exists(self, vpc_id: str) -> bool:
+        return vpc_id in (VPC, OTHER_VPC)
 
-    def create_node_interface(self, description: str, subnet_id: str, *, public: bool) -> NodeInterface:
+    def vpc_of_security_group(self, group_id: str) -> str | None:
+        return VPC if group_id in self.ingress else None
+
+    def set_node_groups(self, interface_id: str, group_ids: tuple[str, ...]) -> None:
+        assert interface_id in self.interfaces
+
+    def create_node_interface(
+        self, description: str, subnet_id: str, *, public: bool, group_ids: tuple[str, ...] = ()
+    ) -> NodeInterface:
         self.made += 1
         interface_id = f"eni-{self.made}"
         self.interfaces[interface_id] = description
@@ -119,6 +128,7 @@ class Cloud:
 
     def call(self, operation: str, **params: Any) -> dict[str, Any]:
         model = MODEL.operation_model(OPERATIONS[operation])
+        wire_constraints.check(model.input_shape, params)
         answer = getattr(self.elbv2, operation)(params)
         report = ParamValidator().validate(answer, model.output_shape)
         assert not report.has_errors(), report.generate_report()

@@ -132,12 +132,12 @@ REFUSALS: list[tuple[str, str, str, Ask]] = [
      lambda c, lb, tg: listen(c, lb, group(c, Name="other"))),
     ("row 34", "ResourceInUse", "currently in use by a listener or a rule",
      lambda c, lb, tg: c.call("delete_target_group", TargetGroupArn=tg)),
-    ("row 35", "LoadBalancerNotFound", "One or more load balancers not found",
+    ("row 35", "LoadBalancerNotFound", "Load balancers '[other]' not found",
      lambda c, lb, tg: c.call("describe_load_balancers", Names=["MGLB", "other"])),
     ("row 35", "TargetGroupNotFound", "One or more target groups not found",
-     lambda c, lb, tg: c.call("describe_target_health", TargetGroupArn=tg + "0")),
+     lambda c, lb, tg: c.call("describe_target_groups", Names=["MGTG", "other"])),
     ("row 35", "ListenerNotFound", "One or more listeners not found",
-     lambda c, lb, tg: c.call("delete_listener", ListenerArn="arn:x")),
+     lambda c, lb, tg: c.call("delete_listener", ListenerArn=lb.replace("loadbalancer", "listener") + "/" + "0" * 16)),
     ("row 37", "InvalidTarget", "not in a running state and cannot be registered: 'i-new'",
      lambda c, lb, tg: (c.compute.add("i-new", state="pending"),
                         c.call("register_targets", TargetGroupArn=tg, Targets=[{"Id": "i-new"}]))),
@@ -153,7 +153,7 @@ REFUSALS: list[tuple[str, str, str, Ask]] = [
     ("row 40", "ValidationError", "cannot begin or end with '-'", lambda c, lb, tg: group(c, Name="-a")),
     ("1.5 timeout", "ValidationError", "timeout '15' must be smaller than or equal to the interval '10'",
      lambda c, lb, tg: group(c, HealthCheckIntervalSeconds=10, HealthCheckTimeoutSeconds=15)),
-    ("1.5 ranges", "ValidationError", "HealthyThresholdCount '1' must be between 2 and 10",
+    ("1.5 ranges", "ValidationError", "Value '1' at 'healthyThresholdCount' failed to satisfy constraint",
      lambda c, lb, tg: group(c, HealthyThresholdCount=1)),
     ("1.2 security group", "InvalidSecurityGroup", "'sg-9' does not exist",
      lambda c, lb, tg: balancer(c, Name="x", SecurityGroups=["sg-9"])),
@@ -162,15 +162,19 @@ REFUSALS: list[tuple[str, str, str, Ask]] = [
     ("1.8 unknown attribute", "ValidationError", "'slow_start.duration_seconds' is not recognized",
      lambda c, lb, tg: c.call("modify_target_group_attributes", TargetGroupArn=tg,
                               Attributes=[{"Key": "slow_start.duration_seconds", "Value": "30"}])),
-    ("1.8 range", "ValidationError", "'3601' for attribute key 'deregistration_delay.timeout_seconds'",
+    ("1.8 range", "ValidationError", "delay.timeout_seconds' value '3601' must be between '0-3600' inclusive",
      lambda c, lb, tg: c.call("modify_target_group_attributes", TargetGroupArn=tg,
                               Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "3601"}])),
+    ("1.8 no bucket", "InvalidConfigurationRequest", "Access Denied for bucket: b. Please check S3bucket permission",
+     lambda c, lb, tg: c.call("modify_load_balancer_attributes", LoadBalancerArn=lb, Attributes=[
+         {"Key": "access_logs.s3.enabled", "Value": "true"}, {"Key": "access_logs.s3.bucket", "Value": "b"}])),
     ("1.8 not done here", "InvalidConfigurationRequest", "the local cloud does not do this",
      lambda c, lb, tg: c.call("modify_target_group_attributes", TargetGroupArn=tg,
-                              Attributes=[{"Key": "stickiness.enabled", "Value": "true"}])),
+                              Attributes=[{"Key": "proxy_protocol_v2.enabled", "Value": "true"}])),
 ]  # fmt: skip
 
 
+@pytest.mark.fact("3.7/37")
 @pytest.mark.parametrize(("row", "code", "words", "ask"), REFUSALS, ids=[f"{r[0]}: {r[1]}" for r in REFUSALS])
 def test_refusal(cloud: Cloud, row: str, code: str, words: str, ask: Ask) -> None:
     balancer_arn, group_arn = lab(cloud)
@@ -185,6 +189,34 @@ def test_a_target_group_has_one_load_balancer(cloud: Cloud) -> None:
     second = balancer(cloud, Name="second")["LoadBalancerArn"]
     with pytest.raises(ApiError, match="TargetGroupAssociationLimit"):
         listen(cloud, second, group_arn)
+
+
+@pytest.mark.fact("1.1/quotas")
+def test_quotas_hold(cloud: Cloud) -> None:
+    """aws-facts 1.1: 50 balancers, 3000 target groups, 1000 targets a group, 500 targets of a balancer in a zone."""
+    balancer_arn, first = lab(cloud)
+    second = group(cloud, Name="second")
+    listen(cloud, balancer_arn, second, Port=5001)
+    targets = [{"Id": "i-a", "Port": port} for port in range(1, 501)]
+    cloud.call("register_targets", TargetGroupArn=first, Targets=targets[:300])
+    cloud.call("register_targets", TargetGroupArn=second, Targets=targets[300:])
+    for one_more in ([{"Id": "i-a", "Port": 9000}], targets[:301]):
+        with pytest.raises(ApiError, match="TooManyTargets.*more than 500 targets in a zone"):
+            cloud.call("register_targets", TargetGroupArn=first, Targets=one_more)
+    cloud.call("register_targets", TargetGroupArn=first, Targets=[{"Id": "i-b", "Port": 9000}])
+    unused = group(cloud, Name="unused")
+    many = [{"Id": "i-a", "Port": port} for port in range(1, 1002)]
+    cloud.call("register_targets", TargetGroupArn=unused, Targets=many[:1000])
+    with pytest.raises(ApiError, match="TooManyTargets.*more than 1000 targets"):
+        cloud.call("register_targets", TargetGroupArn=unused, Targets=many)
+    for number in range(49):
+        balancer(cloud, Name=f"balancer-{number}")
+    with pytest.raises(ApiError, match="TooManyLoadBalancers"):
+        balancer(cloud, Name="one-more")
+    for number in range(2997):
+        group(cloud, Name=f"group-{number}")
+    with pytest.raises(ApiError, match="TooManyTargetGroups"):
+        group(cloud, Name="one-more")
 
 
 def test_deletion_protection(cloud: Cloud) -> None:

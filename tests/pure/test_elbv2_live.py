@@ -20,6 +20,7 @@ def cloud() -> Cloud:
 # ---- targets
 
 
+@pytest.mark.fact("1.5/bring-down", "1.5/first-healthy", "1.6/initial-checks")
 def test_a_target_from_registration_to_gone(cloud: Cloud) -> None:
     """aws-facts 1.5-1.7: initial, healthy, unhealthy, draining 300 s, then only known by id as not registered."""
     _, arn = lab(cloud)
@@ -123,6 +124,7 @@ def test_for_auto_scaling(cloud: Cloud) -> None:
 # ---- nodes, probes, names
 
 
+@pytest.mark.fact("0/zone-decides", "1.3/own-zone")
 def test_each_node_chooses_in_its_own_zone(cloud: Cloud) -> None:
     """aws-facts 0.2, 1.3; switched on for the target group, over the balancer's setting."""
     _, arn = serving(cloud)
@@ -133,6 +135,7 @@ def test_each_node_chooses_in_its_own_zone(cloud: Cloud) -> None:
     assert cloud.candidates(A) == {"i-a": "open", "i-b": "open"}
 
 
+@pytest.mark.fact("1.5/each-node")
 def test_every_node_probes_every_target(cloud: Cloud) -> None:
     """aws-facts 1.5: from its own address, on the override port, not before the registration is through."""
     _, arn = lab(cloud)
@@ -145,6 +148,7 @@ def test_every_node_probes_every_target(cloud: Cloud) -> None:
     assert first.starts_at * 60 >= 120  # provisioning takes longer than the registration
 
 
+@pytest.mark.fact("0/fail-open")
 def test_the_lab_s_own_mistake(cloud: Cloud) -> None:
     """aws-facts 0.1: the group does not admit the health port: all unhealthy, and the service answers."""
     cloud.compute.ingress["sg-1"] = (tcp(22), tcp(5000))
@@ -159,6 +163,68 @@ def test_the_lab_s_own_mistake(cloud: Cloud) -> None:
     assert {len(addresses) for name, addresses in cloud.elbv2.names().items() if name.startswith("mglb-")} == {2}
 
 
+def set_attributes(cloud: Cloud, arn: str, **values: str) -> None:
+    """Change attributes of a target group; two underscores stand for a dot."""
+    wanted = [{"Key": key.replace("__", "."), "Value": value} for key, value in values.items()]
+    cloud.call("modify_target_group_attributes", TargetGroupArn=arn, Attributes=wanted)
+
+
+def cut_off(cloud: Cloud) -> set[str]:
+    return {key[0] for node in cloud.elbv2.nodes(float) for each in node.listeners for key in each.cut_off}
+
+
+@pytest.mark.fact("1.7/unhealthy")
+def test_an_unhealthy_target_loses_its_connections_unless_told_otherwise(cloud: Cloud) -> None:
+    """aws-facts 1.7, 1.8: cross-zone, so that a healthy one is left and nobody fails open."""
+    _, arn = serving(cloud)
+    set_attributes(cloud, arn, load_balancing__cross_zone__enabled="true")
+    cloud.probe(lambda target, zone: target == "i-b", rounds=2)
+    assert cut_off(cloud) == {"i-a"}
+    set_attributes(cloud, arn, target_health_state__unhealthy__connection_termination__enabled="false")
+    assert cut_off(cloud) == set()
+    set_attributes(cloud, arn, target_health_state__unhealthy__connection_termination__enabled="true")
+    cloud.probe(lambda target, zone: False, rounds=2)
+    assert (set(cloud.listed(arn).values()), cut_off(cloud)) == ({"unhealthy"}, set()), "who fails open keeps them"
+
+
+@pytest.mark.fact("1.6/unhealthy-draining", "1.7/unhealthy")
+def test_unhealthy_draining_keeps_connections_for_the_interval(cloud: Cloud) -> None:
+    _, arn = serving(cloud)
+    set_attributes(
+        cloud, arn, load_balancing__cross_zone__enabled="true",
+        target_health_state__unhealthy__connection_termination__enabled="false",
+        target_health_state__unhealthy__draining_interval_seconds="100",
+    )  # fmt: skip
+    cloud.probe(lambda target, zone: target == "i-b", rounds=2)
+    assert cloud.state_of(arn, Id="i-a") == ("unhealthy.draining", None)
+    assert cloud.elbv2.target_state(arn, "i-a") == "unhealthy"
+    assert (cloud.candidates(A), cut_off(cloud)) == ({"i-b": "open"}, set())
+    cloud.wait(100)
+    assert cloud.state_of(arn, Id="i-a") == ("unhealthy", "Target.FailedHealthChecks")
+    assert cut_off(cloud) == {"i-a"}
+
+
+@pytest.mark.fact("1.7/deregister")
+@pytest.mark.parametrize(("ends", "cut"), [("false", set()), ("true", {"i-a"})])
+def test_the_deregistration_delay_ends_connections_only_when_told_so(cloud: Cloud, ends: str, cut: set[str]) -> None:
+    _, arn = serving(cloud)
+    set_attributes(cloud, arn, deregistration_delay__connection_termination__enabled=ends)
+    cloud.call("deregister_targets", TargetGroupArn=arn, Targets=[{"Id": "i-a"}])
+    cloud.wait(299)
+    assert cut_off(cloud) == set()
+    cloud.wait(1)
+    assert cut_off(cloud) == cut
+    cloud.call("register_targets", TargetGroupArn=arn, Targets=[{"Id": "i-a"}])
+    assert cut_off(cloud) == set()
+
+
+def test_a_sticky_target_group_is_told_to_the_nodes(cloud: Cloud) -> None:
+    _, arn = serving(cloud)
+    assert not any(listener.sticky for node in cloud.elbv2.nodes(float) for listener in node.listeners)
+    set_attributes(cloud, arn, stickiness__enabled="true")
+    assert all(listener.sticky for node in cloud.elbv2.nodes(float) for listener in node.listeners)
+
+
 # aws-facts 1.3: (rules of the instance's group, client IP preserved, verdict of a flow, verdict of a probe)
 SECURITY_GROUPS = [
     ((tcp(5000), tcp(5001)), "true", "open", "open"),
@@ -170,6 +236,7 @@ SECURITY_GROUPS = [
 
 
 @pytest.mark.parametrize(("rules", "preserved", "flow", "probe"), SECURITY_GROUPS)
+@pytest.mark.fact("1.3/client-ip-groups")
 def test_a_flow_comes_from_the_client_and_a_probe_from_the_node(
     cloud: Cloud, rules: tuple[IngressRule, ...], preserved: str, flow: str, probe: str
 ) -> None:
@@ -181,6 +248,7 @@ def test_a_flow_comes_from_the_client_and_a_probe_from_the_node(
     assert {each.verdict for each in cloud.elbv2.probes(float, float)} == {probe}
 
 
+@pytest.mark.fact("1.2/at-creation")
 def test_a_balancer_s_own_security_groups(cloud: Cloud) -> None:
     """aws-facts 1.2: they must admit the client; the instance's group may name them as its source."""
     cloud.compute.ingress |= {"sg-lb": (tcp(5000),), "sg-1": (IngressRule("tcp", 5000, 5001, None, "sg-lb"),)}
@@ -203,6 +271,7 @@ def test_without_a_route_to_the_gateway_nobody_gets_to_the_node(cloud: Cloud) ->
     assert [listener.port for listener in in_b.listeners] == [5000]
 
 
+@pytest.mark.fact("1.7/terminated", "1.4/zone-leaves", "1.4/removal-lag")
 def test_a_dead_instance_times_out_until_the_checks_notice(cloud: Cloud) -> None:
     """aws-facts 1.7: the hash may still pick it; then its zone leaves DNS after the lag (1.4, 7)."""
     serving(cloud)

@@ -38,6 +38,7 @@ def test_shares_are_even_when_only_the_sequence_number_changes() -> None:
     assert chi_square(seen, 2) < CHI_SQUARE_999[1]
 
 
+@pytest.mark.fact("1.3/uneven")
 def test_it_does_not_take_turns() -> None:
     places = [place(flow, KEY, 2) for flow in flows_of_one_client(400, seed=4)]
     repeats = sum(one == other for one, other in zip(places, places[1:], strict=False))
@@ -64,6 +65,7 @@ def test_the_order_of_registration_makes_no_difference() -> None:
         {"sequence": 0x12345679},
     ],
 )
+@pytest.mark.fact("0/six-inputs")
 def test_each_input_counts(other: dict[str, object]) -> None:
     many = 2**32
     assert place(replace(FLOW, **other), KEY, many) != place(FLOW, KEY, many)  # type: ignore[arg-type]

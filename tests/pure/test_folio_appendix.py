@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mglab.cli import read
 from mglab.folio import appendix
 from mglab.folio.blocks import Gathered
 from mglab.folio.record import RunRecord, from_json
+from mglab.grammar import read
 
 MADE = {
     "at": "2026-11-26T02:16:26.100+00:00", "kind": "made", "place": "local/a", "step": "49-57", "what": "load-balancer",

@@ -206,6 +206,17 @@ WORDS = [
 
 
 @pytest.mark.parametrize(("said", "state", "reason", "description"), WORDS)
+@pytest.mark.fact(
+    "1.6/registering",
+    "1.6/initial-checks",
+    "1.6/healthy",
+    "1.6/unhealthy",
+    "1.6/draining",
+    "1.6/not-registered",
+    "1.6/not-in-use",
+    "1.6/zone-not-enabled",
+    "1.6/stopped",
+)
 def test_words(said: TargetHealth, state: str, reason: str | None, description: str | None) -> None:
     assert said == TargetHealth(state, reason, description)  # type: ignore[arg-type]
 
@@ -250,8 +261,24 @@ def test_outcomes_of_an_earlier_registration_do_not_count(
     assert health.streak_since(True, streak, total, baseline) == (Streak(True, counted) if counted else None)
 
 
+@pytest.mark.fact("1.5/passes")
 def test_initial_passes_is_a_knob() -> None:
     """aws-facts 8.1: one pass, or HealthyThresholdCount passes, from initial to healthy."""
     strict = Thresholds(healthy=3, initial_passes=3)
     assert health.opinion(None, Streak(True, 2), strict) is None
     assert health.opinion(None, Streak(True, 3), strict) == "healthy"
+
+
+@pytest.mark.fact("1.6/unhealthy-draining")
+def test_an_unhealthy_target_may_keep_its_connections_for_a_while() -> None:
+    """aws-facts 1.6, 1.8: with a draining interval it is unhealthy.draining first; one pass series ends either."""
+    keeps = Thresholds(unhealthy_draining_s=60.0)
+    zones = frozenset({A})
+    target = health.register(0, 0.0)
+    seen = []
+    probes = [(0, True, 1), (30, False, 2), (60, False, 3), (89, False, 3), (90, False, 4), (150, True, 5)]
+    for at, passed, count in probes:
+        around = Surroundings(None, 0.0, zones, {A: Streak(passed, count)})
+        target = health.step(target, around, keeps, at)
+        seen.append(target.health.state)
+    assert seen == ["healthy", *["unhealthy.draining"] * 3, "unhealthy", "healthy"]

@@ -53,6 +53,14 @@ SCENES = [
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=[scene[0] for scene in SCENES])
+@pytest.mark.fact(
+    "1.3/own-zone",
+    "1.3/cross-zone",
+    "1.4/zone-leaves",
+    "1.4/all-unhealthy",
+    "1.4/empty-group",
+    "1.7/deregister-stops",
+)
 def test_scene(scene: tuple[str, str, bool, str, str, str]) -> None:
     _, targets, cross_zone, of_a, of_b, in_dns = scene
     group = GroupMembers(members(targets), cross_zone=cross_zone)
@@ -75,10 +83,12 @@ MINIMA = [
 
 
 @pytest.mark.parametrize(("count", "percentage", "healthy", "total", "enough"), MINIMA)
+@pytest.mark.fact("1.4/thresholds")
 def test_minimum(count: int | None, percentage: int | None, healthy: int, total: int, enough: bool) -> None:
     assert Minimum(count, percentage).met(healthy, total) is enough
 
 
+@pytest.mark.fact("1.4/thresholds")
 def test_half_of_a_zone_must_be_healthy() -> None:
     """aws-facts 1.4: below its threshold a node sends to all targets of its zone, and its address leaves DNS."""
     half = Minimum(1, 50)
@@ -110,6 +120,7 @@ def test_without_a_listener_every_zone_is_in_dns() -> None:
         ("false", "true", False),
     ],
 )
+@pytest.mark.fact("1.3/cross-zone")
 def test_cross_zone_setting(group: str, balancer: str, crosses: bool) -> None:
     assert crosses_zones(group, balancer) is crosses
 

@@ -90,8 +90,11 @@ class Compute(Protocol):
     def has_gateway(self, vpc_id: str) -> bool:
         """Say whether the VPC has an internet gateway attached."""
 
-    def security_group_exists(self, group_id: str) -> bool:
-        """Say whether the security group is there."""
+    def vpc_exists(self, vpc_id: str) -> bool:
+        """Say whether the VPC is there."""
+
+    def vpc_of_security_group(self, group_id: str) -> str | None:
+        """Give the VPC that a security group is in, None when there is no such group."""
 
     def check_template(self, template_id: str | None, name: str | None, version: str) -> tuple[str, str]:
         """Give (template id, name) of a launch template whose contents could be launched.
@@ -108,8 +111,13 @@ class Compute(Protocol):
     def terminate(self, instance_id: str, now: float) -> None:
         """Begin to terminate an instance; one that is gone already is no error."""
 
-    def create_node_interface(self, description: str, subnet_id: str, *, public: bool) -> NodeInterface:
+    def create_node_interface(
+        self, description: str, subnet_id: str, *, public: bool, group_ids: tuple[str, ...] = ()
+    ) -> NodeInterface:
         """Make a load balancer's interface (``ELB net/...``, requester-managed) in a subnet."""
+
+    def set_node_groups(self, interface_id: str, group_ids: tuple[str, ...]) -> None:
+        """Replace the security groups of a load balancer's interface."""
 
     def delete_node_interface(self, interface_id: str) -> None:
         """Delete a load balancer's interface; one that is gone already is no error."""

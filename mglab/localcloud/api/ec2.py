@@ -160,9 +160,14 @@ class Ec2:
         """Say whether the VPC has an internet gateway attached."""
         return self._world.gateway_of(vpc_id) is not None
 
-    def security_group_exists(self, group_id: str) -> bool:
-        """Say whether the security group is there."""
-        return self._world.backend.get_security_group_from_id(group_id) is not None
+    def vpc_exists(self, vpc_id: str) -> bool:
+        """Say whether the VPC is there."""
+        return vpc_id in self._world.backend.vpcs
+
+    def vpc_of_security_group(self, group_id: str) -> str | None:
+        """Give the VPC that a security group is in, None when there is no such group."""
+        group = self._world.backend.get_security_group_from_id(group_id)
+        return None if group is None else str(group.vpc_id)
 
     def check_template(self, template_id: str | None, name: str | None, version: str) -> tuple[str, str]:
         """Give (template id, name) of a launch template whose contents could be launched; else raise ApiError."""
@@ -196,15 +201,22 @@ class Ec2:
         if instance is not None:
             self._instances.turn(instance, terminate(instance.life, now), now)
 
-    def create_node_interface(self, description: str, subnet_id: str, *, public: bool) -> NodeInterface:
+    def create_node_interface(
+        self, description: str, subnet_id: str, *, public: bool, group_ids: tuple[str, ...] = ()
+    ) -> NodeInterface:
         """Make a load balancer's interface (``ELB net/...``, requester-managed) in a subnet."""
-        interface = self._world.add_interface(subnet_id, (), description)
+        interface = self._world.add_interface(subnet_id, group_ids, description)
         interface.requester_managed = True
+        interface.attachment_id = new_id("ela-attach")
         if public:
             self._world.assign_public(interface)
         return NodeInterface(
             interface.interface_id, interface.private_address, interface.loopback_address, interface.public_address
         )
+
+    def set_node_groups(self, interface_id: str, group_ids: tuple[str, ...]) -> None:
+        """Replace the security groups of a load balancer's interface."""
+        self._world.interfaces[interface_id].group_ids = list(group_ids)
 
     def delete_node_interface(self, interface_id: str) -> None:
         """Delete a load balancer's interface; one that is gone already is no error."""

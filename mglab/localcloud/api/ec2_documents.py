@@ -9,6 +9,8 @@ from mglab.localcloud.api.moto_room import ZONE_IDS
 from mglab.localcloud.rules.lifecycle import STATE_CODES, State, status
 
 LOAD_BALANCER_REQUESTER = "amazon-elb"
+LOAD_BALANCER_ATTACHER = "amazon-aws"
+"""Owner of a node's attachment; infrastructure tools wait by it for a deleted balancer's interfaces to go."""
 
 
 def state_document(state: State) -> dict[str, Any]:
@@ -191,7 +193,7 @@ def _attachment(interface: Interface) -> dict[str, Any]:
             "AttachmentId": interface.attachment_id,
             "DeleteOnTermination": False,
             "DeviceIndex": 1,
-            "InstanceOwnerId": LOAD_BALANCER_REQUESTER,
+            "InstanceOwnerId": LOAD_BALANCER_ATTACHER,
             "Status": "attached",
         }
     return {

@@ -6,8 +6,8 @@ service keeps what the API was told, decides by ``rules/health`` and ``rules/rou
 may be chosen, and says so as ``seam`` values. Nothing in here waits or connects.
 
 One public method per API operation, taking and giving AWS's own members; then what the cloud's other parts
-ask. Left out: application and gateway load balancers, rules, certificates, trust stores, target groups other
-than TCP to instances. The parts: ``elbv2_state`` (what there is), ``_balancers _groups _listeners _targets
+ask. Left out: application and gateway load balancers, certificates, trust stores, target groups other
+than TCP to instances. The parts: ``elbv2_state`` (what there is), ``_balancers _groups _listeners _rules _targets
 _attributes _tags`` (operations), ``_plane`` (nodes, probes, names), ``_metrics`` (CloudWatch).
 """
 
@@ -25,6 +25,7 @@ from mglab.localcloud.api import (
     elbv2_listeners,
     elbv2_metrics,
     elbv2_plane,
+    elbv2_rules,
     elbv2_tags,
     elbv2_targets,
 )
@@ -74,6 +75,14 @@ class Elbv2:
     def set_security_groups(self, params: Members) -> Members:
         """Replace a load balancer's security groups."""
         return elbv2_balancers.set_security_groups(self._state, params)
+
+    def set_ip_address_type(self, params: Members) -> Members:
+        """Set a load balancer's address type."""
+        return elbv2_balancers.set_ip_address_type(self._state, params)
+
+    def describe_capacity_reservation(self, params: Members) -> Members:
+        """Show a load balancer's reserved capacity."""
+        return elbv2_balancers.describe_capacity_reservation(self._state, params)
 
     def describe_load_balancer_attributes(self, params: Members) -> Members:
         """Show a load balancer's attributes."""
@@ -135,6 +144,26 @@ class Elbv2:
         """Change a listener's attributes."""
         return elbv2_attributes.modify_listener_attributes(self._state, params)
 
+    def describe_listener_certificates(self, params: Members) -> Members:
+        """Show a listener's certificates."""
+        return elbv2_rules.describe_listener_certificates(self._state, params)
+
+    def describe_rules(self, params: Members) -> Members:
+        """Show a listener's rules."""
+        return elbv2_rules.describe_rules(self._state, params)
+
+    def create_rule(self, params: Members) -> Members:
+        """Refuse a further rule."""
+        return elbv2_rules.create_rule(self._state, params)
+
+    def modify_rule(self, params: Members) -> Members:
+        """Refuse to change the default rule."""
+        return elbv2_rules.modify_rule(self._state, params)
+
+    def delete_rule(self, params: Members) -> Members:
+        """Refuse to delete the default rule."""
+        return elbv2_rules.delete_rule(self._state, params)
+
     # ---- targets
 
     def register_targets(self, params: Members) -> Members:
@@ -184,10 +213,10 @@ class Elbv2:
         elbv2_targets.deregister(self._state, group, _key(group, instance_id), now)
 
     def target_state(self, arn: str, instance_id: str) -> str | None:
-        """Give a target's state, None when it is not registered or has drained."""
+        """Give a target's state, None when it is not registered or has drained; unhealthy.draining is unhealthy."""
         group = self._state.target_groups.get(arn)
         found = group.targets.get(_key(group, instance_id)) if group else None
-        return found.target.health.state if found else None
+        return found.target.health.state.removesuffix(".draining") if found else None
 
     def transitions(self, arn: str, instance_id: str) -> tuple[Transition, ...]:
         """Give every change of a registered target's state, oldest first."""

@@ -2,22 +2,26 @@
 
 Only network load balancers are here. One node per subnet, one subnet per zone; an internet-facing one needs an
 internet gateway in the VPC (aws-facts 1.1, 3.7 rows 29-32, 36). Security groups can be given when it is made
-and not added later (aws-facts 1.2). Deleting one that is not there succeeds; its interfaces stay for minutes.
+and not added later (aws-facts 1.2); its interfaces have them too. Deleting one that is not there succeeds; the
+interfaces of one that was stay for minutes.
 Left out: Elastic IP addresses and private addresses of one's choice, IPv6, Outposts, capacity reservations.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mglab.localcloud.api import elbv2_attributes as attributes
 from mglab.localcloud.api.compute import SubnetView
-from mglab.localcloud.api.elbv2_forms import check_name, invalid, page, required
+from mglab.localcloud.api.elbv2_forms import check_name, invalid, only_one_of, page, required
 from mglab.localcloud.api.elbv2_state import (
     CANONICAL_HOSTED_ZONE_ID,
     LoadBalancer,
     Place,
     State,
+    check_arn,
+    listeners_of,
     load_balancer,
     moment,
     tags_of,
@@ -26,6 +30,8 @@ from mglab.localcloud.api.faults import ApiError
 
 MOST_LOAD_BALANCERS = 50  # aws-facts 1.1
 FREE_ADDRESSES = 8  # aws-facts 1.1
+SUBNET_ID = re.compile(r"subnet-[0-9a-f]{1,17}")
+PRIVATE_LINK_RULES = "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic"
 PROVISIONING = (0.8, 1.0, 1.6)  # aws-facts 7: 120-240 s, usually 150
 
 
@@ -33,9 +39,9 @@ def create_load_balancer(state: State, params: dict[str, Any]) -> dict[str, Any]
     """Make a network load balancer (provisioning), or give the one of that name and those settings (step 53)."""
     _check_kind(params)
     _check_name(required(params, "Name"))
-    scheme = _scheme(params.get("Scheme", "internet-facing"))
+    scheme = params.get("Scheme", "internet-facing")
     subnets = _subnets(state, params)
-    groups = _security_groups(state, params.get("SecurityGroups", ()))
+    groups = _security_groups(state, params.get("SecurityGroups", ()), subnets[0].vpc_id)
     if (twin := _named(state, params["Name"])) is not None:
         return _same_or_refused(state, twin, scheme, subnets, groups)
     tags = tags_of(params.get("Tags", ()))
@@ -48,19 +54,15 @@ def create_load_balancer(state: State, params: dict[str, Any]) -> dict[str, Any]
 
 def describe_load_balancers(state: State, params: dict[str, Any]) -> dict[str, Any]:
     """Show load balancers by ARN, by name or all; one that is not there is refused."""
-    found = list(state.load_balancers.values())
-    if arns := params.get("LoadBalancerArns"):
-        found = [load_balancer(state, arn) for arn in dict.fromkeys(arns)]
-    if names := params.get("Names"):
-        found = [balancer for balancer in found if balancer.name in names]
-        _check_all_found(names, found)
-    shown, marker = page(params, found)
+    only_one_of(params, Names="load balancer names", LoadBalancerArns="load balancer ARNs")
+    shown, marker = page(params, _asked_for(state, params))
     return {"LoadBalancers": [_described(state, balancer) for balancer in shown], **marker}
 
 
 def delete_load_balancer(state: State, params: dict[str, Any]) -> dict[str, Any]:
     """Delete a load balancer and its listeners; one that is not there is no error."""
     arn = required(params, "LoadBalancerArn")
+    check_arn(state, "load balancer", arn)
     if (found := state.load_balancers.get(arn)) is None:
         return {}
     if found.attributes[attributes.DELETION_PROTECTION] == "true":
@@ -70,11 +72,11 @@ def delete_load_balancer(state: State, params: dict[str, Any]) -> dict[str, Any]
         )
     for place in found.places.values():
         _let_go(state, place)
-    gone = [listener.arn for listener in state.listeners.values() if listener.load_balancer_arn == arn]
-    for listener_arn in gone:
-        del state.listeners[listener_arn]
+    gone = listeners_of(state, found)
+    for listener in gone:
+        del state.listeners[listener.arn]
     del state.load_balancers[arn]
-    for each in (arn, *gone):
+    for each in (arn, *(own for listener in gone for own in (listener.arn, listener.rule_arn))):
         state.tags.pop(each, None)
     return {}
 
@@ -103,8 +105,24 @@ def set_security_groups(state: State, params: dict[str, Any]) -> dict[str, Any]:
             "InvalidConfigurationRequest",
             "You cannot set security groups on a Network Load Balancer which was created without any security groups.",
         )
-    found.security_group_ids = _security_groups(state, required(params, "SecurityGroups"))
-    return {"SecurityGroupIds": list(found.security_group_ids)}
+    found.security_group_ids = _security_groups(state, required(params, "SecurityGroups"), found.vpc_id)
+    found.private_link_rules = params.get(PRIVATE_LINK_RULES, found.private_link_rules)
+    for place in found.places.values():
+        state.compute.set_node_groups(place.interface.interface_id, found.security_group_ids)
+    return {"SecurityGroupIds": list(found.security_group_ids), PRIVATE_LINK_RULES: found.private_link_rules}
+
+
+def set_ip_address_type(state: State, params: dict[str, Any]) -> dict[str, Any]:
+    """Accept the one address type that there is here."""
+    load_balancer(state, required(params, "LoadBalancerArn"))
+    _check_ipv4(params)
+    return {"IpAddressType": "ipv4"}
+
+
+def describe_capacity_reservation(state: State, params: dict[str, Any]) -> dict[str, Any]:
+    """Show that no capacity is reserved: nothing reserves any here."""
+    load_balancer(state, required(params, "LoadBalancerArn"))
+    return {"CapacityReservationState": []}
 
 
 def delete_left_interfaces(state: State, now: float) -> None:
@@ -115,6 +133,19 @@ def delete_left_interfaces(state: State, now: float) -> None:
             del state.lingering[interface_id]
 
 
+def _asked_for(state: State, params: dict[str, Any]) -> list[LoadBalancer]:
+    """Find those named, one way or the other, in the order of creation; without names all of them."""
+    arns, names = params.get("LoadBalancerArns", []), params.get("Names", [])
+    for arn in arns:
+        check_arn(state, "load balancer", arn)
+    everyone = list(state.load_balancers.values())
+    if set(arns) - {balancer.arn for balancer in everyone}:
+        raise ApiError("LoadBalancerNotFound", "One or more load balancers not found")
+    if missing := [name for name in names if name not in {balancer.name for balancer in everyone}]:
+        raise ApiError("LoadBalancerNotFound", f"Load balancers '[{', '.join(missing)}]' not found")
+    return [each for each in everyone if not (arns or names) or each.arn in arns or each.name in names]
+
+
 def _check_kind(params: dict[str, Any]) -> None:
     kind = params.get("Type", "application")
     if kind != "network":
@@ -123,15 +154,6 @@ def _check_kind(params: dict[str, Any]) -> None:
             "(AWS takes 'application' when none is given)"
         )
     _check_ipv4(params)
-
-
-def _scheme(value: str) -> str:
-    if value not in ("internet-facing", "internal"):
-        raise invalid(
-            f"1 validation error detected: Value '{value}' at 'scheme' failed to satisfy constraint: "
-            "Member must satisfy enum value set: [internet-facing, internal]"
-        )
-    return value
 
 
 def _check_ipv4(params: dict[str, Any]) -> None:
@@ -164,12 +186,21 @@ def _subnet_ids_asked(params: dict[str, Any]) -> list[str]:
     if bool(mappings) == bool(params.get("Subnets")):
         raise invalid("You must specify either subnets or subnet mappings, and not both")
     for mapping in mappings:
-        if further := sorted(set(mapping) - {"SubnetId"}):
-            raise invalid(f"{further[0]} in a subnet mapping is not available in the local cloud")
+        _check_mapping(mapping)
     return list(dict.fromkeys(params.get("Subnets") or [mapping["SubnetId"] for mapping in mappings]))
 
 
+def _check_mapping(mapping: dict[str, Any]) -> None:
+    """Refuse addresses of one's own choice: this cloud allocates no Elastic IP addresses, so none is there."""
+    if "AllocationId" in mapping:
+        raise ApiError("AllocationIdNotFound", f"The allocation IDs '{mapping['AllocationId']}' do not exist")
+    if further := sorted(set(mapping) - {"SubnetId"}):
+        raise invalid(f"{further[0]} in a subnet mapping is not available in the local cloud")
+
+
 def _subnet(state: State, subnet_id: str) -> SubnetView:
+    if not SUBNET_ID.fullmatch(subnet_id):
+        raise ApiError("InvalidSubnet", f"The subnet ID '{subnet_id}' is not valid")
     if (found := state.compute.subnet(subnet_id)) is None:
         raise ApiError("SubnetNotFound", f"The subnet ID '{subnet_id}' does not exist")
     return found
@@ -187,10 +218,12 @@ def _check_room(state: State, scheme: str, subnets: list[SubnetView]) -> None:
             )
 
 
-def _security_groups(state: State, group_ids: Any) -> tuple[str, ...]:
+def _security_groups(state: State, group_ids: Any, vpc_id: str) -> tuple[str, ...]:
     for group_id in group_ids:
-        if not state.compute.security_group_exists(group_id):
+        if (home := state.compute.vpc_of_security_group(group_id)) is None:
             raise ApiError("InvalidSecurityGroup", f"The security group '{group_id}' does not exist")
+        if home != vpc_id:
+            raise ApiError("InvalidConfigurationRequest", "One or more security groups are invalid")
     return tuple(dict.fromkeys(group_ids))
 
 
@@ -233,7 +266,9 @@ def _stand_in(state: State, balancer: LoadBalancer, subnets: list[SubnetView]) -
     """Give the balancer a node's interface in each subnet."""
     public = balancer.scheme == "internet-facing"
     for subnet in subnets:
-        interface = state.compute.create_node_interface(f"ELB {balancer.dimension}", subnet.subnet_id, public=public)
+        interface = state.compute.create_node_interface(
+            f"ELB {balancer.dimension}", subnet.subnet_id, public=public, group_ids=balancer.security_group_ids
+        )
         balancer.places[subnet.zone] = Place(subnet.zone, subnet.subnet_id, interface)
 
 
@@ -245,13 +280,7 @@ def _subnet_ids(balancer: LoadBalancer) -> set[str]:
     return {place.subnet_id for place in balancer.places.values()}
 
 
-def _check_all_found(names: list[str], found: list[LoadBalancer]) -> None:
-    if set(names) - {balancer.name for balancer in found}:
-        raise ApiError("LoadBalancerNotFound", "One or more load balancers not found")
-
-
 def _described(state: State, balancer: LoadBalancer) -> dict[str, Any]:
-    groups = {"SecurityGroups": list(balancer.security_group_ids)} if balancer.security_group_ids else {}
     return {
         "LoadBalancerArn": balancer.arn,
         "DNSName": balancer.dns_name,
@@ -263,9 +292,16 @@ def _described(state: State, balancer: LoadBalancer) -> dict[str, Any]:
         "State": {"Code": "active" if balancer.active(state.now()) else "provisioning"},
         "Type": "network",
         "AvailabilityZones": _zones(balancer),
-        **groups,
+        **_groups(balancer),
         "IpAddressType": "ipv4",
     }
+
+
+def _groups(balancer: LoadBalancer) -> dict[str, Any]:
+    """Describe the security groups; a balancer that was made without any has no such members (aws-facts 1.1)."""
+    if not balancer.security_group_ids:
+        return {}
+    return {"SecurityGroups": list(balancer.security_group_ids), PRIVATE_LINK_RULES: balancer.private_link_rules}
 
 
 def _zones(balancer: LoadBalancer) -> list[dict[str, Any]]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from mglab.localcloud.api import elbv2_attributes as attributes
-from mglab.localcloud.api.elbv2_forms import check_name, invalid, page, required, whole
+from mglab.localcloud.api.elbv2_forms import check_name, invalid, only_one_of, page, required
 from mglab.localcloud.api.elbv2_state import (
     State,
     TargetGroup,
     balancer_of,
+    check_arn,
     groups_of,
     load_balancer,
     tags_of,
@@ -29,7 +30,7 @@ INTERVAL_S, TIMEOUT_S, HEALTHY, UNHEALTHY = 30, 10, 5, 2  # aws-facts 1.5: defau
 def create_target_group(state: State, params: dict[str, Any]) -> dict[str, Any]:
     """Make a target group, or give the one of that name and those settings (steps 44-48)."""
     check_name("Target group", required(params, "Name"))
-    wanted = _settings(params)
+    wanted = _settings(state, params)
     if (twin := _named(state, params["Name"])) is not None:
         return _same_or_refused(state, twin, wanted)
     if len(state.target_groups) >= MOST_TARGET_GROUPS:
@@ -47,16 +48,10 @@ def create_target_group(state: State, params: dict[str, Any]) -> dict[str, Any]:
 
 def describe_target_groups(state: State, params: dict[str, Any]) -> dict[str, Any]:
     """Show target groups by load balancer, ARN or name, or all; one that is not there is refused."""
-    found = list(state.target_groups.values())
-    if arn := params.get("LoadBalancerArn"):
-        found = groups_of(state, load_balancer(state, arn))
-    if arns := params.get("TargetGroupArns"):
-        found = [target_group(state, arn) for arn in dict.fromkeys(arns)]
-    if names := params.get("Names"):
-        found = [group for group in found if group.name in names]
-        if set(names) - {group.name for group in found}:
-            raise ApiError("TargetGroupNotFound", "One or more target groups not found")
-    shown, marker = page(params, found)
+    only_one_of(
+        params, Names="target group names", TargetGroupArns="target group ARNs", LoadBalancerArn="load balancer ARN"
+    )
+    shown, marker = page(params, _asked_for(state, params))
     return {"TargetGroups": [_described(state, group) for group in shown], **marker}
 
 
@@ -71,6 +66,7 @@ def modify_target_group(state: State, params: dict[str, Any]) -> dict[str, Any]:
 def delete_target_group(state: State, params: dict[str, Any]) -> dict[str, Any]:
     """Delete a target group that no listener uses; one that is not there is no error."""
     arn = required(params, "TargetGroupArn")
+    check_arn(state, "target group", arn)
     found = state.target_groups.get(arn)
     if found is not None and balancer_of(state, found) is not None:
         raise ApiError("ResourceInUse", f"Target group '{arn}' is currently in use by a listener or a rule")
@@ -79,7 +75,20 @@ def delete_target_group(state: State, params: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _settings(params: dict[str, Any]) -> dict[str, Any]:
+def _asked_for(state: State, params: dict[str, Any]) -> list[TargetGroup]:
+    """Find those of a load balancer, or those named, in the order of creation; without either all of them."""
+    if params.get("LoadBalancerArn"):
+        return groups_of(state, load_balancer(state, params["LoadBalancerArn"]))
+    arns, names = params.get("TargetGroupArns", []), params.get("Names", [])
+    for arn in arns:
+        check_arn(state, "target group", arn)
+    everyone = list(state.target_groups.values())
+    if set(arns) - {group.arn for group in everyone} or set(names) - {group.name for group in everyone}:
+        raise ApiError("TargetGroupNotFound", "One or more target groups not found")
+    return [each for each in everyone if not (arns or names) or each.arn in arns or each.name in names]
+
+
+def _settings(state: State, params: dict[str, Any]) -> dict[str, Any]:
     _only(params, "TargetType", "instance", "Target type")
     _only(params, "IpAddressType", "ipv4", "IP address type")
     if "Protocol" not in params:
@@ -89,7 +98,9 @@ def _settings(params: dict[str, Any]) -> dict[str, Any]:
         raise invalid("A port must be specified")
     if not params.get("VpcId"):
         raise invalid("A VPC ID must be specified")
-    return {"port": whole(params, "Port", 0, 1, 65535), "vpc_id": params["VpcId"], **_health_check(params, None)}
+    if not state.compute.vpc_exists(params["VpcId"]):
+        raise invalid(f"The VPC ID '{params['VpcId']}' is not found")
+    return {"port": params["Port"], "vpc_id": params["VpcId"], **_health_check(params, None)}
 
 
 def _health_check(params: dict[str, Any], now: TargetGroup | None) -> dict[str, Any]:
@@ -99,21 +110,19 @@ def _health_check(params: dict[str, Any], now: TargetGroup | None) -> dict[str, 
     for key in ("HealthCheckPath", "Matcher"):
         if key in params:
             raise invalid(f"{key} cannot be specified for health checks with protocol 'TCP'")
-    interval_s = whole(params, "HealthCheckIntervalSeconds", now.interval_s if now else INTERVAL_S, 5, 300)
-    timeout_s = whole(params, "HealthCheckTimeoutSeconds", now.timeout_s if now else TIMEOUT_S, 2, 120)
-    if timeout_s > interval_s:
-        raise invalid(
-            f"Health check timeout '{timeout_s}' must be smaller than or equal to the interval '{interval_s}'"
-        )
-    return {
+    wanted = {
         "health_check_port": _port(params.get("HealthCheckPort", now.health_check_port if now else "traffic-port")),
-        "interval_s": interval_s,
-        "timeout_s": timeout_s,
-        "healthy_threshold": whole(params, "HealthyThresholdCount", now.healthy_threshold if now else HEALTHY, 2, 10),
-        "unhealthy_threshold": whole(
-            params, "UnhealthyThresholdCount", now.unhealthy_threshold if now else UNHEALTHY, 2, 10
-        ),
+        "interval_s": params.get("HealthCheckIntervalSeconds", now.interval_s if now else INTERVAL_S),
+        "timeout_s": params.get("HealthCheckTimeoutSeconds", now.timeout_s if now else TIMEOUT_S),
+        "healthy_threshold": params.get("HealthyThresholdCount", now.healthy_threshold if now else HEALTHY),
+        "unhealthy_threshold": params.get("UnhealthyThresholdCount", now.unhealthy_threshold if now else UNHEALTHY),
     }
+    if wanted["timeout_s"] > wanted["interval_s"]:
+        raise invalid(
+            f"Health check timeout '{wanted['timeout_s']}' must be smaller than or equal to "
+            f"the interval '{wanted['interval_s']}'"
+        )
+    return wanted
 
 
 def _only(params: dict[str, Any], key: str, here: Any, kind: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from mglab.localcloud.api import elbv2_attributes as attributes
-from mglab.localcloud.api.elbv2_forms import invalid, page, required, whole
+from mglab.localcloud.api.elbv2_forms import invalid, only_one_of, page, required
 from mglab.localcloud.api.elbv2_state import (
     Listener,
     LoadBalancer,
@@ -21,6 +21,7 @@ from mglab.localcloud.api.elbv2_state import (
     listeners_of,
     load_balancer,
     tags_of,
+    target_group,
 )
 from mglab.localcloud.api.faults import ApiError
 
@@ -46,13 +47,15 @@ def create_listener(state: State, params: dict[str, Any]) -> dict[str, Any]:
         port=port,
         target_group_arn=group.arn,
         attributes=attributes.defaults(attributes.LISTENER),
+        rule_id=state.new_id(),
     )
-    state.listeners[made.arn], state.tags[made.arn] = made, tags
+    state.listeners[made.arn], state.tags[made.arn], state.tags[made.rule_arn] = made, tags, {}
     return {"Listeners": [_described(made)]}
 
 
 def describe_listeners(state: State, params: dict[str, Any]) -> dict[str, Any]:
     """Show a load balancer's listeners, or those with the given ARNs."""
+    only_one_of(params, LoadBalancerArn="load balancer ARN", ListenerArns="listener ARNs")
     arns = params.get("ListenerArns")
     if not arns and not params.get("LoadBalancerArn"):
         raise invalid("You must specify either listener ARNs or a load balancer ARN")
@@ -85,14 +88,15 @@ def delete_listener(state: State, params: dict[str, Any]) -> dict[str, Any]:
     """Close a port; the target group stays, unused."""
     found = listener(state, required(params, "ListenerArn"))
     del state.listeners[found.arn]
-    state.tags.pop(found.arn, None)
+    for arn in (found.arn, found.rule_arn):
+        state.tags.pop(arn, None)
     return {}
 
 
 def _port(params: dict[str, Any]) -> int:
     if "Port" not in params:
         raise invalid("A listener port must be specified")
-    return whole(params, "Port", 0, 1, 65535)
+    return int(params["Port"])
 
 
 def _check_protocol(protocol: str) -> None:
@@ -117,9 +121,7 @@ def _forwarded_to(state: State, actions: list[dict[str, Any]]) -> TargetGroup:
     if len(arns) != 1:
         raise invalid("A forward action of a network load balancer must have exactly one target group")
     (arn,) = arns
-    if arn not in state.target_groups:
-        raise ApiError("TargetGroupNotFound", f"Target group '{arn}' not found")
-    return state.target_groups[arn]
+    return target_group(state, arn)
 
 
 def _check_usable(state: State, group: TargetGroup, balancer: LoadBalancer) -> None:
@@ -127,12 +129,12 @@ def _check_usable(state: State, group: TargetGroup, balancer: LoadBalancer) -> N
     if user is not None and user is not balancer:
         raise ApiError(
             "TargetGroupAssociationLimit",
-            f"The following target groups cannot be associated with more than one load balancer: {group.arn}",
+            f"The following target groups cannot be associated with more than one load balancer: '{group.arn}'",
         )
     if group.vpc_id != balancer.vpc_id:
         raise ApiError(
             "InvalidConfigurationRequest",
-            f"The target group '{group.arn}' is in VPC '{group.vpc_id}', the load balancer in '{balancer.vpc_id}'",
+            f"Target group '{group.arn}' is in a different VPC than load balancer '{balancer.arn}'",
         )
 
 
@@ -152,16 +154,22 @@ def _taken(balancer_arn: str) -> ApiError:
     )
 
 
+def default_actions(found: Listener) -> list[dict[str, Any]]:
+    """Describe what a listener does with a connection: it forwards to its one target group."""
+    return [
+        {
+            "Type": "forward",
+            "TargetGroupArn": found.target_group_arn,
+            "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": found.target_group_arn}]},
+        }
+    ]
+
+
 def _described(found: Listener) -> dict[str, Any]:
-    forward = {
-        "Type": "forward",
-        "TargetGroupArn": found.target_group_arn,
-        "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": found.target_group_arn}]},
-    }
     return {
         "ListenerArn": found.arn,
         "LoadBalancerArn": found.load_balancer_arn,
         "Port": found.port,
         "Protocol": "TCP",
-        "DefaultActions": [forward],
+        "DefaultActions": default_actions(found),
     }

@@ -134,7 +134,7 @@ def _host_counts(state: State, balancer: LoadBalancer, group: TargetGroup) -> It
         states = [member.state for member in known]
         for dimensions in (both, {"AvailabilityZone": zone, **both}):
             yield _datum("HealthyHostCount", dimensions, states.count("healthy"))
-            yield _datum("UnHealthyHostCount", dimensions, states.count("unhealthy"))
+            yield _datum("UnHealthyHostCount", dimensions, sum(each.startswith("unhealthy") for each in states))
 
 
 def _peaks(state: State, balancer: LoadBalancer) -> Iterator[Datum]:

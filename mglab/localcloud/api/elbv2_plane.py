@@ -32,6 +32,8 @@ from mglab.localcloud.seam import Candidate, Node, NodeListener, Probe, Verdict
 
 INTERNET_CLIENT = "203.0.113.1"
 """Stands for any client on the internet (an address for documentation, RFC 5737)."""
+ROUTABLE = ("healthy", "unhealthy", "unhealthy.draining")
+"""States of targets that get traffic if need be: in fail-open, unhealthy ones too."""
 
 
 def publish(state: State, now: float) -> None:
@@ -110,7 +112,7 @@ def members_of(state: State, group: TargetGroup, balancer: LoadBalancer) -> rout
 
 def _member(key: TargetKey, registration: Registration, instance: InstanceView) -> routing.Member:
     said = registration.target.health
-    routable = said.state in ("healthy", "unhealthy") or said == health.FIRST_CHECKS
+    routable = said.state in ROUTABLE or said == health.FIRST_CHECKS
     return routing.Member(key[0], key[1], instance.zone, said.state, routable)
 
 
@@ -157,12 +159,16 @@ def _listener(
         fail_open=choice.fail_open,
         hash_key=balancer.hash_key,
         idle_timeout_s=wall_seconds(float(listener.attributes[attributes.IDLE_TIMEOUT])),
-        cut_off=() if choice.fail_open else _unhealthy(group),
+        cut_off=(*group.ended, *(() if choice.fail_open else _unhealthy(group))),
+        sticky=group.attributes[attributes.STICKY] == "true",
     )
 
 
 def _unhealthy(group: TargetGroup) -> tuple[TargetKey, ...]:
     """Name the targets whose connections end because they are unhealthy (aws-facts 1.7)."""
+    keeps = group.attributes[attributes.UNHEALTHY_ENDS] == "false"
+    if keeps and group.attributes[attributes.UNHEALTHY_DRAINING] == "0":
+        return ()
     return tuple(key for key, one in group.targets.items() if one.target.health.state == "unhealthy")
 
 

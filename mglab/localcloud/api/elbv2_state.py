@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
+from mglab.localcloud.api import elbv2_forms as forms
 from mglab.localcloud.api.compute import Compute, NodeInterface
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.knobs import Knobs
@@ -65,6 +66,8 @@ class TargetGroup:
     targets: dict[TargetKey, Registration] = field(default_factory=dict)
     departed: dict[TargetKey, float] = field(default_factory=dict)
     """Targets whose instance was terminated, and until when they are still called draining."""
+    ended: dict[TargetKey, float] = field(default_factory=dict)
+    """Targets whose connections ended with their deregistration delay, and until when that is told the nodes."""
 
     @property
     def dimension(self) -> str:
@@ -102,6 +105,8 @@ class LoadBalancer:
     """Zone -> place."""
     dns: dict[str, float | None] = field(default_factory=dict)
     """Zones in DNS now, and when each leaves if it must."""
+    private_link_rules: str = "on"
+    """Whether its security groups' rules hold for PrivateLink; there is none here, so it is only kept."""
 
     @property
     def dimension(self) -> str:
@@ -121,6 +126,12 @@ class Listener:
     port: int
     target_group_arn: str
     attributes: dict[str, str]
+    rule_id: str = ""
+    """Of its default rule."""
+
+    @property
+    def rule_arn(self) -> str:
+        return f"{self.arn.replace(':listener/', ':listener-rule/')}/{self.rule_id}"
 
 
 @dataclass
@@ -159,24 +170,40 @@ class State:
         return self.secret(8).hex()
 
 
+def check_arn(state: State, kind: str, arn: str) -> None:
+    """Refuse an ARN that no resource of this kind, account and region could have."""
+    forms.check_arn(kind, arn, state.arn(""))
+
+
 def load_balancer(state: State, arn: str) -> LoadBalancer:
     """Find a load balancer or refuse."""
+    check_arn(state, "load balancer", arn)
     if (found := state.load_balancers.get(arn)) is None:
-        raise ApiError("LoadBalancerNotFound", "One or more load balancers not found")
+        raise ApiError("LoadBalancerNotFound", f"Load balancer '{arn}' not found")
     return found
 
 
 def target_group(state: State, arn: str) -> TargetGroup:
     """Find a target group or refuse."""
+    check_arn(state, "target group", arn)
     if (found := state.target_groups.get(arn)) is None:
-        raise ApiError("TargetGroupNotFound", "One or more target groups not found")
+        raise ApiError("TargetGroupNotFound", f"Target groups '{arn}' not found")
     return found
 
 
 def listener(state: State, arn: str) -> Listener:
     """Find a listener or refuse."""
+    check_arn(state, "listener", arn)
     if (found := state.listeners.get(arn)) is None:
         raise ApiError("ListenerNotFound", "One or more listeners not found")
+    return found
+
+
+def rule(state: State, arn: str) -> Listener:
+    """Find a listener by its default rule, the only one that it has, or refuse."""
+    check_arn(state, "listener rule", arn)
+    if (found := next((each for each in state.listeners.values() if each.rule_arn == arn), None)) is None:
+        raise ApiError("RuleNotFound", "One or more rules not found")
     return found
 
 
@@ -203,6 +230,8 @@ def tags_of(items: Iterable[dict]) -> dict[str, str]:
     """Read a request's Tags list; a key given twice is refused."""
     tags: dict[str, str] = {}
     for item in items:
+        if item["Key"].lower().startswith("aws:"):
+            raise forms.invalid("Tag keys starting with 'aws:' are reserved for internal use")
         if item["Key"] in tags:
             raise ApiError("DuplicateTagKeys", f"Tag key was specified more than once: {item['Key']}")
         tags[item["Key"]] = item.get("Value", "")

@@ -1,4 +1,4 @@
-"""Tags of load balancers, target groups and listeners, and the account's limits.
+"""Tags of load balancers, target groups, listeners and rules, and the account's limits.
 
 A request may name several resources of any kind; one that is not there refuses the whole request.
 The limits are the quotas of network load balancers (aws-facts 1.1).
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from mglab.localcloud.api.elbv2_forms import invalid, page, required
+from mglab.localcloud.api.elbv2_forms import invalid, only_one_of, page, required
 from mglab.localcloud.api.elbv2_state import (
     MOST_TAGS,
     State,
     listener,
     load_balancer,
+    rule,
     tags_of,
     target_group,
 )
@@ -22,6 +23,9 @@ from mglab.localcloud.api.faults import ApiError
 LIMITS = {
     "network-load-balancers": 50,
     "listeners-per-network-load-balancer": 50,
+    "targets-per-network-load-balancer": 3000,
+    "certificates-per-network-load-balancer": 25,
+    "network-load-balancer-enis-per-vpc": 1200,
     "target-groups-per-action-on-network-load-balancer": 1,
     "targets-per-availability-zone-per-network-load-balancer": 500,
     "target-groups": 3000,
@@ -64,6 +68,7 @@ def describe_account_limits(state: State, params: dict[str, Any]) -> dict[str, A
 
 
 def _known(state: State, params: dict[str, Any]) -> list[str]:
+    only_one_of(params, ResourceArns="resources")
     arns = list(dict.fromkeys(required(params, "ResourceArns")))
     for arn in arns:
         _check_known(state, arn)
@@ -71,12 +76,8 @@ def _known(state: State, params: dict[str, Any]) -> list[str]:
 
 
 def _check_known(state: State, arn: str) -> None:
-    kind = arn.split(":", 5)[-1].split("/", 1)[0]
-    if kind == "loadbalancer":
-        load_balancer(state, arn)
-    elif kind == "targetgroup":
-        target_group(state, arn)
-    elif kind == "listener":
-        listener(state, arn)
-    else:
-        raise invalid(f"'{arn}' is not a valid load balancer, target group or listener ARN")
+    kind = arn.removeprefix(state.arn("")).split("/", 1)[0]
+    find = {"loadbalancer": load_balancer, "targetgroup": target_group, "listener": listener, "listener-rule": rule}
+    if kind not in find:
+        raise invalid(f"'{arn}' must be in ARN format")
+    find[kind](state, arn)

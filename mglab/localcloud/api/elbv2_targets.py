@@ -8,18 +8,34 @@ instance leaves the list by itself; asked for by id it is called draining for a 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from mglab.localcloud.api.compute import InstanceView
-from mglab.localcloud.api.elbv2_attributes import DEREGISTRATION_DELAY
+from mglab.localcloud.api.elbv2_attributes import (
+    DEREGISTRATION_DELAY,
+    ENDS_WITH_DELAY,
+    UNHEALTHY_DRAINING,
+    UNHEALTHY_ENDS,
+)
 from mglab.localcloud.api.elbv2_forms import invalid, required
-from mglab.localcloud.api.elbv2_state import Registration, State, TargetGroup, TargetKey, balancer_of, target_group
+from mglab.localcloud.api.elbv2_state import (
+    Registration,
+    State,
+    TargetGroup,
+    TargetKey,
+    balancer_of,
+    groups_of,
+    target_group,
+)
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.rules import health
 from mglab.localcloud.seam import ProbeReport
 
 MOST_TARGETS = 1000  # aws-facts 1.1
+MOST_TARGETS_IN_ZONE = 500
+ENDED_TOLD_S = 3600.0  # our choice: for as long the nodes go on to reset what a departed target still had
 REGISTRATION_SPREAD = 1 / 3  # aws-facts 1.5: 90 s ± 30
 
 NO_OVERRIDE = {
@@ -37,6 +53,7 @@ def register_targets(state: State, params: dict[str, Any]) -> dict[str, Any]:
     new = {key for key in asked if not _registered(group, key)}
     if len(group.targets) + len(new) > MOST_TARGETS:
         raise ApiError("TooManyTargets", f"The target group '{group.arn}' cannot have more than {MOST_TARGETS} targets")
+    _check_room_in_zones(state, group, new)
     for key in asked:
         register(state, group, key, state.now())
     return {}
@@ -63,6 +80,7 @@ def register(state: State, group: TargetGroup, key: TargetKey, now: float) -> No
         return
     delay_s = state.knobs.registration_s * (1 + state.random.uniform(-REGISTRATION_SPREAD, REGISTRATION_SPREAD))
     group.departed.pop(key, None)
+    group.ended.pop(key, None)
     group.targets[key] = Registration(health.register(now, delay_s))
     _move(state, group, key, now)
 
@@ -85,6 +103,7 @@ def move_all(state: State, now: float) -> None:
         for key in list(group.targets):
             _move(state, group, key, now)
         group.departed = {key: until for key, until in group.departed.items() if now < until}
+        group.ended = {key: until for key, until in group.ended.items() if now < until}
 
 
 def observe(state: State, reports: tuple[ProbeReport, ...], lab_time_of: Callable[[float], float]) -> None:
@@ -116,12 +135,19 @@ def _move(state: State, group: TargetGroup, key: TargetKey, now: float) -> None:
     if instance is None:
         deregister(state, group, key, now)
     elif found.target.leaves_at is None:
-        thresholds = health.Thresholds(group.healthy_threshold, group.unhealthy_threshold, state.knobs.initial_passes)
-        found.target = health.step(found.target, _surroundings(state, group, found, instance), thresholds, now)
+        found.target = health.step(
+            found.target, _surroundings(state, group, found, instance), _thresholds(state, group), now
+        )
         if found.target.probed_from is None:
             found.forget_probes()
     if health.gone(found.target, now):
         _leave(state, group, key, now)
+
+
+def _thresholds(state: State, group: TargetGroup) -> health.Thresholds:
+    keeps = group.attributes[UNHEALTHY_ENDS] == "false"
+    draining_s = float(group.attributes[UNHEALTHY_DRAINING]) if keeps else 0.0
+    return health.Thresholds(group.healthy_threshold, group.unhealthy_threshold, state.knobs.initial_passes, draining_s)
 
 
 def _surroundings(state: State, group: TargetGroup, found: Registration, instance: InstanceView) -> health.Surroundings:
@@ -137,6 +163,8 @@ def _surroundings(state: State, group: TargetGroup, found: Registration, instanc
 
 def _leave(state: State, group: TargetGroup, key: TargetKey, now: float) -> None:
     found = group.targets.pop(key)
+    if group.attributes[ENDS_WITH_DELAY] == "true":
+        group.ended[key] = now + ENDED_TOLD_S
     if instance_of(state, key) is None:
         began = found.target.history[-1].at if found.target.leaves_at is not None else now
         group.departed[key] = began + state.knobs.terminated_draining_s
@@ -165,6 +193,18 @@ def _check_instances(state: State, group: TargetGroup, instance_ids: list[str]) 
         [each.instance_id for each in there if each.vpc_id != group.vpc_id],
         f"The following targets are not in the target group VPC '{group.vpc_id}': {{}}",
     )
+
+
+def _check_room_in_zones(state: State, group: TargetGroup, new: set[TargetKey]) -> None:
+    """Refuse more targets in one zone than a load balancer may have there."""
+    balancer = balancer_of(state, group)
+    if balancer is None:
+        return
+    there = [key for each in groups_of(state, balancer) for key in each.targets if _registered(each, key)]
+    zones = Counter(found.zone for key in (*there, *new) if (found := instance_of(state, key)) is not None)
+    if any(count > MOST_TARGETS_IN_ZONE for count in zones.values()):
+        message = f"Load balancer '{balancer.arn}' cannot have more than {MOST_TARGETS_IN_ZONE} targets in a zone"
+        raise ApiError("TooManyTargets", message)
 
 
 def _refuse_any(instance_ids: list[str], message: str) -> None:

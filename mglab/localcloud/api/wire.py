@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import botocore.session
 from botocore.model import OperationModel, OperationNotFoundError, ServiceModel
 
-from mglab.localcloud.api import wire_json, wire_query, wire_xml
+from mglab.localcloud.api import wire_constraints, wire_json, wire_query, wire_xml
 from mglab.localcloud.api.faults import ApiError
 
 SERVICE_OF_SCOPE = {
@@ -112,6 +112,8 @@ def speaks_json(headers: Mapping[str, str]) -> bool:
 def _complete(model: OperationModel, params: dict[str, Any]) -> dict[str, Any]:
     """Refuse a request without a parameter that the model requires; a client other than boto3 may send one."""
     shape = model.input_shape
+    if model.service_model.service_name in wire_constraints.CHECKED:
+        wire_constraints.check(shape, params)
     absent = [name for name in shape.required_members if name not in params] if shape is not None else []
     if not absent:
         return params

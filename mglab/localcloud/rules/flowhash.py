@@ -35,6 +35,10 @@ class SixTuple:
     """The sequence number of the client's SYN, 32 bits."""
     protocol: int = TCP
 
+    def of_client(self) -> SixTuple:
+        """Give the flow as a sticky target group sees it: everything but the client's address is the same for all."""
+        return SixTuple(self.source_address, 0, "0.0.0.0", 0, 0, self.protocol)
+
     def packed(self) -> bytes:
         """Give the six values as bytes of one fixed length."""
         return _PACKED.pack(

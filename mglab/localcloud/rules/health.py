@@ -6,12 +6,13 @@ nodes' opinions make one state (aws-facts 1.5, 1.6). A target's walk:
     register -> initial/Elb.RegistrationInProgress    the nodes learn of it; nothing is probed yet
              -> initial/Elb.InitialHealthChecking     probes run, nobody has judged
              -> healthy <-> unhealthy                 by thresholds of outcomes in a row, per node
+                healthy -> unhealthy.draining -> unhealthy    where the group lets connections to it go on for a while
     deregister -> draining -> gone                    after the deregistration delay
     unused                                            no listener uses its group, zone not enabled, stopped
 
 Consensus is not documented further than its name; ours: a target is healthy when every node that has judged
 says so, and unhealthy as soon as one node that has judged says so. A node that has not judged has no vote.
-Left out: passive checks (failing real connections), HTTP checks, ``unhealthy.draining``.
+Left out: passive checks (failing real connections), HTTP checks.
 Times are lab seconds; nothing here reads a clock.
 """
 
@@ -21,7 +22,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-State = Literal["initial", "healthy", "unhealthy", "draining", "unused"]
+State = Literal["initial", "healthy", "unhealthy", "unhealthy.draining", "draining", "unused"]
 Opinion = Literal["healthy", "unhealthy"]
 InstanceState = Literal["pending", "running", "shutting-down", "terminated", "stopping", "stopped"]
 
@@ -41,6 +42,7 @@ REGISTERING = TargetHealth("initial", "Elb.RegistrationInProgress", "Target regi
 FIRST_CHECKS = TargetHealth("initial", "Elb.InitialHealthChecking", "Initial health checks in progress")
 HEALTHY = TargetHealth("healthy")
 UNHEALTHY = TargetHealth("unhealthy", "Target.FailedHealthChecks", "Health checks failed")
+UNHEALTHY_DRAINING = TargetHealth("unhealthy.draining")
 DRAINING = TargetHealth("draining", "Target.DeregistrationInProgress", "Target deregistration is in progress")
 NOT_REGISTERED = TargetHealth("unused", "Target.NotRegistered", "Target is not registered to the target group")
 GROUP_NOT_IN_USE = TargetHealth(
@@ -64,6 +66,8 @@ class Thresholds:
     unhealthy: int = 2
     initial_passes: int = 1
     """Passes that take a target out of ``initial``: documented both as one and as ``healthy``."""
+    unhealthy_draining_s: float = 0.0
+    """How long an unhealthy target keeps its connections, where they are not ended at once."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,7 @@ def step(target: Target, around: Surroundings, thresholds: Thresholds, now: floa
     if target.probed_from is not None and now < target.probed_from:
         return _enter(target, REGISTERING, now)
     target = replace(target, opinions=_opinions(target.opinions, around, thresholds))
-    return _enter(target, _HEALTH_OF[consensus(target.opinions.values())], now)
+    return _enter(target, _judged(target, thresholds, now), now)
 
 
 def drain(target: Target, now: float, delay_s: float) -> Target | None:
@@ -176,6 +180,15 @@ def streak_since(passed: bool, streak: int, total: int, baseline: int) -> Streak
 
 
 _HEALTH_OF: Mapping[Opinion | None, TargetHealth] = {None: FIRST_CHECKS, "healthy": HEALTHY, "unhealthy": UNHEALTHY}
+
+
+def _judged(target: Target, thresholds: Thresholds, now: float) -> TargetHealth:
+    """Give the state that the nodes' opinions make; an unhealthy target may drain first."""
+    said = _HEALTH_OF[consensus(target.opinions.values())]
+    if said != UNHEALTHY or target.health == UNHEALTHY or thresholds.unhealthy_draining_s <= 0:
+        return said
+    since = target.history[-1].at if target.health == UNHEALTHY_DRAINING else now
+    return UNHEALTHY_DRAINING if now - since < thresholds.unhealthy_draining_s else UNHEALTHY
 
 
 def _first_probe(target: Target, around: Surroundings, now: float) -> float:

@@ -75,7 +75,7 @@ class Balancer:
         if sequence is None:
             sequence = self._random_bits(32)
         flow = flowhash.SixTuple(address[0], address[1], node_address, listener.port, sequence)
-        candidate = placed(listener, flow)
+        candidate = placed(listener, flow.of_client() if listener.sticky else flow)
         counts.fail_open_flows += listener.fail_open
         if candidate.verdict == "dropped" or candidate.address == address[0]:
             return None
