@@ -129,7 +129,7 @@ def test_reasons_are_awss_own_words(asked: Rule, values: list[float], state: str
 
 def test_reason_data_is_for_programs() -> None:
     asked = rule(1, 1)
-    data = json.loads(alarms.reason_data(asked, alarms.evaluate(asked, stamped([90.0])), START + 90))
+    data = json.loads(alarms.reason_data(asked, alarms.evaluate(asked, stamped([90.0])), START + 90, START + 60))
     assert data["recentDatapoints"] == [90.0] and data["threshold"] == 50.0 and data["period"] == 60
     assert data["queryDate"] == "2023-09-16T12:01:30.000+0000"
     assert data["evaluatedDatapoints"][0]["timestamp"] == "2023-09-16T12:00:00.000+0000"
@@ -171,8 +171,8 @@ def test_nothing_has_no_statistic_and_a_summed_sample_no_percentile() -> None:
 
 
 def test_only_statistics_are_statistics() -> None:
-    assert all(is_statistic(name) for name in ("Average", "p99", "p99.9", "p5"))
-    assert not any(is_statistic(name) for name in ("Mean", "p101", "px", "tm90"))
+    assert all(is_statistic(name) for name in ("Average", "p99", "p99.9", "p5", "tm90", "IQM", "PR(:3)"))
+    assert not any(is_statistic(name) for name in ("Mean", "p101", "px", "TM90", "PR(1%:2%)", "TM(5:)x"))
 
 
 def test_periods_begin_at_the_start_and_empty_ones_are_left_out() -> None:

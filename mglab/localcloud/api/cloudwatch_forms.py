@@ -32,14 +32,17 @@ def constraint(value: object, member: str, demand: str) -> ApiError:
 
 
 def require(params: Params, *members: str) -> None:
-    """Refuse a request in which one of the members is missing."""
-    for member in members:
-        if params.get(member) is None:
-            name = member[:1].lower() + member[1:]
-            raise invalid(
-                f"1 validation error detected: Value null at '{name}' failed to satisfy constraint: "
-                "Member must not be null"
-            )
+    """Refuse a request in which some of the members are missing; all of them are told at once."""
+    absent = [member[:1].lower() + member[1:] for member in members if params.get(member) is None]
+    if absent:
+        raise invalid(missing(absent))
+
+
+def missing(names: Sequence[str]) -> str:
+    """Say that members are missing, as AWS's frameworks do."""
+    demand = "failed to satisfy constraint: Member must not be null"
+    count = "1 validation error" if len(names) == 1 else f"{len(names)} validation errors"
+    return f"{count} detected: " + "; ".join(f"Value null at '{name}' {demand}" for name in names)
 
 
 def one_of(params: Params, member: str, allowed: Sequence[str]) -> None:

@@ -14,8 +14,8 @@ import json
 from collections.abc import Callable
 
 from mglab.localcloud.api import cloudwatch_picture
+from mglab.localcloud.api.cloudwatch_data import Reader, Stat
 from mglab.localcloud.api.cloudwatch_forms import invalid, one_of
-from mglab.localcloud.api.cloudwatch_metrics import MetricPage
 from mglab.localcloud.api.cloudwatch_state import Params, metric_key
 from mglab.localcloud.api.deferred import Deferred, Plain
 from mglab.localcloud.api.faults import ApiError
@@ -32,8 +32,8 @@ MOST_POINTS = 100_800
 class WidgetPage:
     """Answers the operation on pictures."""
 
-    def __init__(self, metrics: MetricPage, now: Callable[[], float], region: str) -> None:
-        self.metrics = metrics
+    def __init__(self, reader: Reader, now: Callable[[], float], region: str) -> None:
+        self.reader = reader
         self.now = now
         self.region = region
 
@@ -55,8 +55,8 @@ class WidgetPage:
             return Series(line, ())
         key = metric_key(line.namespace, line.name, dict(line.dimensions))
         start = aligned(widget.start, line.period_s)
-        found = list(self.metrics.points(key, start, widget.end, line.period_s, [line.stat]))
-        return Series(line, tuple((at, values[line.stat]) for at, values, _ in found), found[-1][2] if found else "")
+        found = self.reader.series(Stat(key, line.stat, line.period_s), start, widget.end)
+        return Series(line, tuple(found.points.items()), found.unit)
 
 
 def refusal(error: InvalidDocument) -> ApiError:
