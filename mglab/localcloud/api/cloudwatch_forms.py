@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from mglab.localcloud.api.faults import ApiError
+from mglab.localcloud.api.faults import ApiError, missing_members
 
 Params = dict[str, Any]
 Item = TypeVar("Item")
@@ -35,14 +35,7 @@ def require(params: Params, *members: str) -> None:
     """Refuse a request in which some of the members are missing; all of them are told at once."""
     absent = [member[:1].lower() + member[1:] for member in members if params.get(member) is None]
     if absent:
-        raise invalid(missing(absent))
-
-
-def missing(names: Sequence[str]) -> str:
-    """Say that members are missing, as AWS's frameworks do."""
-    demand = "failed to satisfy constraint: Member must not be null"
-    count = "1 validation error" if len(names) == 1 else f"{len(names)} validation errors"
-    return f"{count} detected: " + "; ".join(f"Value null at '{name}' {demand}" for name in names)
+        raise missing_members(absent)
 
 
 def one_of(params: Params, member: str, allowed: Sequence[str]) -> None:
