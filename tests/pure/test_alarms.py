@@ -66,6 +66,7 @@ TABLES = [
 ]
 
 
+@pytest.mark.fact("2.6/missing-data", "2.6/premature-alarm", "2.6/evaluation-range")
 @pytest.mark.parametrize(("needed", "pattern", "treat", "state"), TABLES)
 def test_missing_data_is_treated_as_awss_tables_say(needed: int, pattern: str, treat: str, state: str | None) -> None:
     assert alarms.evaluate(rule(needed, treat=treat), seen(pattern)).state == state
@@ -121,6 +122,7 @@ REASONS = [
 ]
 
 
+@pytest.mark.fact("4.4/reason", "4.4/reason-many", "4.4/m-of-n")
 @pytest.mark.parametrize(("asked", "values", "state", "reason"), REASONS)
 def test_reasons_are_awss_own_words(asked: Rule, values: list[float], state: str, reason: str) -> None:
     verdict = alarms.evaluate(asked, stamped(values))
@@ -135,12 +137,14 @@ def test_reason_data_is_for_programs() -> None:
     assert data["evaluatedDatapoints"][0]["timestamp"] == "2023-09-16T12:00:00.000+0000"
 
 
+@pytest.mark.fact("2.6/evaluation-range")
 def test_the_evaluation_range_reaches_back_two_periods_more_and_no_further() -> None:
     samples = [single(START + 60 * i, float(i), "Percent", START) for i in range(10)]
     window = alarms.window(samples, rule(), START + 600, START + 600)
     assert [point.value for point in window if point] == [5.0, 6.0, 7.0, 8.0, 9.0]
 
 
+@pytest.mark.fact("2.6/basic-data")
 def test_three_minutes_of_five_minute_data_alarm_on_one_point() -> None:
     """aws-facts 2.6: basic monitoring does not make it wait fifteen minutes."""
     end = START + 300

@@ -115,6 +115,7 @@ def test_an_unpublished_combination_of_dimensions_answers_nothing() -> None:
     assert result["Values"] == [] and result["StatusCode"] == "Complete"
 
 
+@pytest.mark.fact("4.4/publication-delay")
 def test_points_are_published_late() -> None:
     cloud = Cloud(delay_s=90)
     flows(cloud, 1.0, 2.0, 3.0)  # it is 12:03 now
@@ -166,6 +167,7 @@ def test_users_put_metrics_of_their_own() -> None:
     assert (point["SampleCount"], point["Sum"], point["Minimum"], point["Maximum"]) == (6.0, 22.0, 1.0, 6.0)
 
 
+@pytest.mark.fact("4.4/list-metrics", "4.2/tabs")
 def test_list_metrics_by_name_and_dimension() -> None:
     cloud = Cloud()
     flows(cloud, 1.0)
@@ -281,6 +283,7 @@ def test_a_late_metric_alarms_as_late_as_it_is_published() -> None:
     assert cloud.minutes(90, None, None, None)[:3] == ["INSUFFICIENT_DATA", "INSUFFICIENT_DATA", "ALARM"]
 
 
+@pytest.mark.fact("2.6/basic-data")
 def test_five_minute_points_alarm_without_flickering() -> None:
     """aws-facts 2.6: basic monitoring, one-minute alarm."""
     cloud = Cloud(delay_s=90)
@@ -298,6 +301,7 @@ def test_five_minute_points_alarm_without_flickering() -> None:
     assert cloud.calls[0] == ("high", "INSUFFICIENT_DATA", "ALARM") and len(cloud.calls) == 22
 
 
+@pytest.mark.fact("4.4/set-alarm-state")
 def test_a_state_set_by_hand_lasts_until_the_next_evaluation() -> None:
     cloud = Cloud()
     put_alarm(cloud)

@@ -65,6 +65,7 @@ def _respond(
     dialect = wire.dialect_of(headers)
     claimed = scope_of(headers, environ.get("QUERY_STRING", ""))
     service = wire.SERVICE_OF_SCOPE.get(claimed.service) if claimed else None
+    named = wire.operation_named(headers, environ.get("PATH_INFO", "/"))
     try:
         request = _admitted(environ, headers, verifier)
         if service is None:
@@ -73,11 +74,11 @@ def _respond(
             answer = _dispatched(service, request, services, fallback)
         return answer if isinstance(answer, wire.Answer) else answer()
     except ApiError as error:
-        return wire.refusal(service, error, dialect)
+        return wire.refusal(service, error, dialect, named)
     except Exception:
         log.exception("a handler of %s failed", service)
         failure = ApiError("InternalFailure", "An internal error has occurred; the cloud's log has it.", 500)
-        return wire.refusal(service, failure, dialect)
+        return wire.refusal(service, failure, dialect, named)
 
 
 def _admitted(environ: Environ, headers: Mapping[str, str], verifier: Verifier) -> HttpRequest:
@@ -109,7 +110,7 @@ def _dispatched(
     answer = fallback(service, operation, request) if fallback else None
     if answer is None:
         raise ApiError("InvalidAction", f"The local cloud does not answer {operation} of {service}.")
-    return answer
+    return wire.with_request_id(answer)
 
 
 def _finished(service: str, operation: str, deferred: Deferred, dialect: wire.Dialect) -> wire.Answer:

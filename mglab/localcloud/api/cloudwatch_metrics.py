@@ -14,7 +14,7 @@ from mglab.localcloud.api.cloudwatch_forms import constraint, invalid, moment, o
 from mglab.localcloud.api.cloudwatch_queries import Line, check_period, checked, lines
 from mglab.localcloud.api.cloudwatch_state import MetricKey, Params, requested_key
 from mglab.localcloud.api.faults import ApiError
-from mglab.localcloud.rules.statistics import SIMPLE, is_statistic, rounded_start
+from mglab.localcloud.rules.statistics import SIMPLE, aligned, is_statistic
 
 MOST_STATISTICS_POINTS = 1440
 MOST_DATA_POINTS = 100_800
@@ -45,7 +45,7 @@ class MetricPage:
         names = _requested_statistics(params)
         start, end = _range(params, "InvalidParameterValue")
         check_period(params["Period"], "InvalidParameterValue", "Period")
-        _check_amount(rounded_start(start, params["Period"], self.reader.now()), end, params["Period"])
+        _check_amount(aligned(start), end, params["Period"])
         stat = Stat(requested_key(params), names[0], params["Period"], params.get("Unit"))
         points = self.reader.points(stat, start, end, names)
         return {"Label": params["MetricName"], "Datapoints": [_datapoint(*point) for point in points]}

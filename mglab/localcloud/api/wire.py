@@ -16,6 +16,7 @@ mistake and raises. Of a request, EC2 refuses a parameter that it does not know;
 from __future__ import annotations
 
 import gzip
+import re
 import secrets
 import uuid
 import zlib
@@ -49,6 +50,7 @@ SERVICE_OF_SCOPE = {
 MOST_BODY_BYTES = 4 * 1024 * 1024
 Dialect = Literal["xml", "json", "cbor"]
 """In what a request and its answer are written; which kind of XML follows from the service."""
+_REQUEST_ID = re.compile(rb"<(request(?:Id|ID)|Request(?:Id|ID))>[^<]*</\1>")
 
 
 class Answer(NamedTuple):
@@ -73,7 +75,7 @@ def parse(service: str, headers: Mapping[str, str], body: bytes, path: str = "/"
     dialect = dialect_of(headers)
     if dialect == "xml":
         return _parsed_form(service, wire_query.form(body))
-    named = headers.get("x-amz-target", "").rpartition(".")[2] if dialect == "json" else wire_cbor.operation_of(path)
+    named = operation_named(headers, path)
     model = _operation(service, named)
     if model is None:
         raise ApiError("UnknownOperationException", "", 400 if dialect == "json" else 404)
@@ -118,11 +120,18 @@ def plain(content_type: str, body: bytes) -> Answer:
     return Answer(200, [("Content-Type", content_type), ("x-amzn-RequestId", _request_id())], body)
 
 
-def refusal(service: str | None, error: ApiError, dialect: Dialect = "xml") -> Answer:
-    """Write an error; ``service`` is None when it could not be told."""
+def with_request_id(answer: Answer) -> Answer:
+    """Give an answer that moto wrote a request id of its own."""
+    request_id = _request_id()
+    body = _REQUEST_ID.sub(rf"<\1>{request_id}</\1>".encode(), answer.body)
+    return answer._replace(body=body, headers=[*answer.headers, ("x-amzn-RequestId", request_id)])
+
+
+def refusal(service: str | None, error: ApiError, dialect: Dialect = "xml", operation: str = "") -> Answer:
+    """Write an error; ``service`` is None when it could not be told, ``operation`` empty when it stands in a form."""
     request_id = _request_id()
     if dialect != "xml":
-        shape = _error_shape(service, error.code) if service else error.code
+        shape = _error_shape(service, operation, error.code) if service else error.code
         write = wire_json.error if dialect == "json" else wire_cbor.error
         answer = _document(dialect, error.status, write(shape, error.message), request_id)
         fault = "Receiver" if error.status >= 500 else "Sender"
@@ -132,6 +141,14 @@ def refusal(service: str | None, error: ApiError, dialect: Dialect = "xml") -> A
     namespace = _namespace(service) if service else ""
     text = wire_xml.query_error(error.code, error.message, error.status, namespace, request_id)
     return _xml_answer(error.status, text, request_id)
+
+
+def operation_named(headers: Mapping[str, str], path: str) -> str:
+    """Read the operation's name off a request whose body need not be read for it; empty for a form."""
+    dialect = dialect_of(headers)
+    if dialect == "cbor":
+        return wire_cbor.operation_of(path)
+    return headers["x-amz-target"].rpartition(".")[2] if dialect == "json" else ""
 
 
 def dialect_of(headers: Mapping[str, str]) -> Dialect:
@@ -217,9 +234,15 @@ def _namespace(service: str) -> str:
 
 
 @cache
-def _error_shape(service: str, code: str) -> str:
-    """Name the model's shape of an error code, which is what JSON clients look up their exception class by."""
-    for shape in _model(service).error_shapes:
+def _error_shape(service: str, operation: str, code: str) -> str:
+    """Name the model's shape of an error code, which is what clients look up their exception class by.
+
+    Two shapes may share a code; the operation's own come first, then one that is called like the code.
+    """
+    model = _operation(service, operation)
+    own = model.error_shapes if model is not None else []
+    others = sorted(_model(service).error_shapes, key=lambda shape: shape.name != code)
+    for shape in (*own, *others):
         if shape.metadata.get("error", {}).get("code", shape.name) == code:
             return shape.name
     return code
