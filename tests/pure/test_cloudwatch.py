@@ -404,3 +404,22 @@ def test_the_start_is_rounded_down_by_its_age(days: int, rounded: int) -> None:
     stat = {**query(**PER_GROUP)["MetricStat"], "Period": 3600}
     (result,) = ask(cloud, {"Id": "q1", "MetricStat": stat}, start=NOON + timedelta(minutes=59, seconds=30))
     assert result["Timestamps"] == [NOON + timedelta(minutes=rounded)]
+
+
+def test_a_percentile_of_few_samples_may_be_passed_over() -> None:
+    """p90 wants a hundred samples, unless the alarm is told to evaluate it all the same."""
+    cloud = Cloud()
+    for name, how in (("patient", "ignore"), ("hasty", "evaluate")):
+        put_alarm(cloud, AlarmName=name, Statistic=None, ExtendedStatistic="p90", EvaluationPeriods=1, AlarmActions=[],
+                  EvaluateLowSampleCountPercentile=how)
+    cloud.time.at += 60
+    group = {"AutoScalingGroupName": "MGAS"}
+    for _ in range(99):
+        cloud.service.record("AWS/EC2", "CPUUtilization", group, 90.0, "Percent", cloud.time.at - 60)
+    cloud.service.tick(cloud.time.at)
+    states = {name: alarm.state for name, alarm in cloud.service.state.alarms.items()}
+    assert states == {"patient": "INSUFFICIENT_DATA", "hasty": "ALARM"}
+    cloud.service.record("AWS/EC2", "CPUUtilization", group, 90.0, "Percent", cloud.time.at - 60)
+    cloud.time.at += 60
+    cloud.service.tick(cloud.time.at)
+    assert cloud.service.state.alarms["patient"].state == "ALARM"
