@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from threading import Thread
+from time import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from botocore.exceptions import ClientError
 
 from mglab.localcloud.api import wire
 from mglab.localcloud.api.faults import ApiError
+from mglab.localcloud.api.signature import Credentials, HttpRequest, Verifier
 from tests.local.front import KEY, Front, open_front
 
 AT = datetime(2023, 9, 16, 4, 5, tzinfo=UTC)
@@ -133,6 +135,26 @@ def test_a_session_token_or_another_region_is_refused(front: Front) -> None:
     for settings in ({"aws_session_token": "stolen"}, {"region_name": "eu-west-1"}):
         with pytest.raises(ClientError, match="AuthFailure"):
             front.client("ec2", **settings).describe_vpcs()
+
+
+def test_the_keys_of_a_session_that_is_over_have_expired() -> None:
+    old, new = Credentials("ASIA1", "old", "token-1"), Credentials("ASIA2", "new", "token-2")
+    verifier = Verifier(new, "us-east-1", time, expired=(old,))
+
+    def checked(service: str, keys: Credentials) -> str:
+        request = AWSRequest("POST", "http://127.0.0.1/", headers={"Host": "127.0.0.1"}, data="")
+        boto = BotoCredentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+        SigV4Auth(boto, service, "us-east-1").add_auth(request)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        try:
+            return verifier.check(HttpRequest("POST", "/", "", headers, b"")).access_key_id
+        except ApiError as refused:
+            return refused.code
+
+    assert [checked(service, new) for service in ("ec2", "sts")] == ["ASIA2", "ASIA2"]
+    assert [checked(service, old) for service in ("ec2", "sts")] == ["RequestExpired", "ExpiredToken"]
+    stolen = Credentials("ASIA2", "new", "token-1")
+    assert [checked(service, stolen) for service in ("ec2", "sts")] == ["AuthFailure", "InvalidClientTokenId"]
 
 
 def test_no_signature_is_refused(front: Front) -> None:

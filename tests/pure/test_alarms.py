@@ -14,6 +14,7 @@ from mglab.localcloud.rules.statistics import (
     buckets,
     cpu_utilization,
     is_statistic,
+    rolled_up,
     single,
     statistic,
 )
@@ -187,6 +188,28 @@ def test_periods_begin_at_the_start_and_empty_ones_are_left_out() -> None:
 def test_what_is_not_published_yet_is_not_seen() -> None:
     samples = [single(START, 1.0, "None", START + 150), single(START + 60, 2.0, "None", START + 210)]
     assert [s.total for s in between(samples, START, START + 300, now=START + 200)] == [1.0]
+
+
+DAYS = 86_400.0
+
+
+def test_samples_are_rolled_up_when_they_come_of_age_and_only_then() -> None:
+    now = START + 100 * DAYS
+    ages = {
+        "new": 0.0, "fine": 4 * 3600.0, "minute": 14 * DAYS, "five": 20 * DAYS, "hour": 70 * DAYS, "gone": 456 * DAYS,
+    }  # fmt: skip
+    samples = [
+        single(at, 1.0, "Count", at, covers_s)
+        for word, age in sorted(ages.items(), key=lambda one: -one[1])
+        for at, covers_s in [((now - age) // 3600 * 3600 + 60 * n, 1.0 if word == "fine" else 60.0) for n in range(10)]
+    ]
+    kept = rolled_up(samples, now)
+    assert sum(sample.total for sample in kept) == 50
+    assert [(sample.covers_s, sample.sample_count) for sample in kept] == [
+        (3600, 10), *[(300, 5)] * 2, *[(60, 1)] * 30,
+    ]  # fmt: skip
+    assert rolled_up(kept, now) == kept
+    assert rolled_up(kept, now + 400 * DAYS)[-1].covers_s == 3600
 
 
 CPU = [

@@ -159,6 +159,6 @@ def _least_samples(params: Params) -> float:
     wanted = extended.read(params.get("ExtendedStatistic") or "")
     if params.get("EvaluateLowSampleCountPercentile") != "ignore" or wanted is None or wanted.kind != "P":
         return 0.0
-    share = (wanted.high or 0.0) / 100
-    rarer = min(share, 1 - share) if share != 0.5 else 0.5
-    return 10 / rarer if rarer > 0 else 0.0
+    percent = wanted.high or 0.0
+    rarer = min(percent, 100 - percent)
+    return 1000 / rarer if rarer > 0 else 0.0

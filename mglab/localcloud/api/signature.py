@@ -3,8 +3,9 @@
 The client signs a canonical form of method, path, query, headers and the body's hash with a key derived from
 its secret, the day, the region and the service; we compute the same and compare in constant time. Time is
 wall time, within fifteen minutes, because that is what clients sign with whatever the lab's clock says. A presigned
-URL carries the same in its query, and says itself for how long it holds. A cloud has one access key and no session
-tokens. The words of each refusal are AWS's: aws-facts 3.7 rows 52-53; ec2 has its own, and its own status codes.
+URL carries the same in its query, and says itself for how long it holds. A cloud has one access key; it may come with a
+session token, and those of sessions that are over have expired. The words of each refusal are AWS's: aws-facts 3.7
+rows 52-53; ec2 has its own, and its own status codes.
 """
 
 from __future__ import annotations
@@ -60,10 +61,11 @@ class Scope(NamedTuple):
 
 @dataclass(frozen=True)
 class Credentials:
-    """The one key of a cloud."""
+    """The one key of a cloud; ``session_token`` is empty for a key that lasts."""
 
     access_key_id: str
     secret_access_key: str
+    session_token: str = ""
 
 
 def scope_of(headers: Mapping[str, str], query: str = "") -> Scope | None:
@@ -91,13 +93,17 @@ def _presigned(fields: Mapping[str, str]) -> Scope | None:
     return Scope(key, day, region, service, signed, signature, at, float(holds))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Verifier:
     """Checks requests against a cloud's key; ``wall`` gives real seconds since 1970."""
 
     credentials: Credentials
     region: str
     wall: Callable[[], float]
+    expired: tuple[Credentials, ...] = ()
+    """Those of sessions that are over."""
+    any_region: bool = False
+    """Whether a policy, not the key, says where requests may be made."""
 
     def check(self, request: HttpRequest) -> Scope:
         """Give the scope of a request signed by the owner; raises ApiError for any other."""
@@ -105,20 +111,24 @@ class Verifier:
         if scope is None:
             raise _unsigned(request.headers)
         ec2 = scope.service == "ec2"
-        self._check_key(scope, request, ec2)
+        keys = self._keys_of(scope, request, ec2)
         self._check_scope(scope, ec2)
         self._check_date(scope, ec2)
-        if not hmac.compare_digest(self._signature(request, scope), scope.signature):
+        if not hmac.compare_digest(_signature(request, scope, keys), scope.signature):
             raise _wrong_signature(ec2)
+        if keys != self.credentials:
+            raise _session_over(ec2)
         return scope
 
-    def _check_key(self, scope: Scope, request: HttpRequest, ec2: bool) -> None:
-        known = hmac.compare_digest(scope.access_key_id.encode(), self.credentials.access_key_id.encode())
-        if not known or "x-amz-security-token" in request.headers or "X-Amz-Security-Token=" in request.query:
-            raise _unknown_key(ec2)
+    def _keys_of(self, scope: Scope, request: HttpRequest, ec2: bool) -> Credentials:
+        claimed = f"{scope.access_key_id}\n{_token(request)}".encode()
+        for keys in (self.credentials, *self.expired):
+            if hmac.compare_digest(claimed, f"{keys.access_key_id}\n{keys.session_token}".encode()):
+                return keys
+        raise _unknown_key(ec2)
 
     def _check_scope(self, scope: Scope, ec2: bool) -> None:
-        if scope.region != self.region:
+        if scope.region != self.region and not self.any_region:
             message = f"Credential should be scoped to a valid region, not '{scope.region}'. "
             raise ApiError("SignatureDoesNotMatch", message, FORBIDDEN) if not ec2 else _wrong_signature(ec2)
         must_sign = {"host"} if scope.holds_s is not None else {"host", "x-amz-date"}
@@ -139,14 +149,21 @@ class Verifier:
         if now - moment > holds_s:
             raise _expired(scope.at, now, holds_s, ec2)
 
-    def _signature(self, request: HttpRequest, scope: Scope) -> str:
-        canonical = canonical_request(request, scope.signed_headers)
-        named = f"{scope.day}/{scope.region}/{scope.service}/aws4_request"
-        text = "\n".join((ALGORITHM, scope.at, named, hashlib.sha256(canonical.encode()).hexdigest()))
-        key = f"AWS4{self.credentials.secret_access_key}".encode()
-        for part in (scope.day, scope.region, scope.service, "aws4_request"):
-            key = hmac.digest(key, part.encode(), "sha256")
-        return hmac.new(key, text.encode(), "sha256").hexdigest()
+
+def _token(request: HttpRequest) -> str:
+    """Give the session token that a request carries, in a header or in its query."""
+    in_query = dict(parse_qsl(request.query)) if "X-Amz-Security-Token=" in request.query else {}
+    return request.headers.get("x-amz-security-token") or in_query.get("X-Amz-Security-Token", "")
+
+
+def _signature(request: HttpRequest, scope: Scope, keys: Credentials) -> str:
+    canonical = canonical_request(request, scope.signed_headers)
+    named = f"{scope.day}/{scope.region}/{scope.service}/aws4_request"
+    text = "\n".join((ALGORITHM, scope.at, named, hashlib.sha256(canonical.encode()).hexdigest()))
+    key = f"AWS4{keys.secret_access_key}".encode()
+    for part in (scope.day, scope.region, scope.service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return hmac.new(key, text.encode(), "sha256").hexdigest()
 
 
 def canonical_request(request: HttpRequest, signed_headers: tuple[str, ...]) -> str:
@@ -185,6 +202,12 @@ def _unknown_key(ec2: bool) -> ApiError:
     if ec2:
         return _wrong_signature(ec2)
     return ApiError("InvalidClientTokenId", "The security token included in the request is invalid.", FORBIDDEN)
+
+
+def _session_over(ec2: bool) -> ApiError:
+    if ec2:
+        return ApiError("RequestExpired", "Request has expired.", BAD)
+    return ApiError("ExpiredToken", "The security token included in the request is expired", FORBIDDEN)
 
 
 def _wrong_signature(ec2: bool) -> ApiError:

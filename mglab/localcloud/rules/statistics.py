@@ -113,27 +113,34 @@ def is_kept(start: float, period_s: float, now: float) -> bool:
 
 
 def rolled_up(samples: Sequence[Sample], now: float) -> list[Sample]:
-    """Give a metric's samples as they are kept at this age, in order of time; the oldest are forgotten."""
-    kept: dict[tuple[float, float, str], list[Sample]] = {}
+    """Give a metric's samples, in order of time, as they are kept at their age; the oldest are forgotten.
+
+    Only what has lately come of age is looked at: a metric may have tens of thousands of samples.
+    """
+    kept = list(samples[bisect_left(samples, now - KEPT_S[-1][0], key=_begins) :])
+    for (age, _), (_, length) in zip(KEPT_S, KEPT_S[1:], strict=False):
+        end = begin = bisect_left(kept, aligned(now - age, length), key=_begins)
+        while begin and kept[begin - 1].covers_s < length:
+            begin -= 1
+        kept[begin:end] = _coarser(kept[begin:end], length)
+    return kept
+
+
+def _begins(sample: Sample) -> float:
+    return sample.at
+
+
+def _coarser(samples: Sequence[Sample], length: float) -> list[Sample]:
+    """Sum samples up into one for each period and unit."""
+    periods: dict[tuple[float, str], list[Sample]] = {}
     for sample in samples:
-        age = now - sample.at
-        length = next((length for most, length in KEPT_S if age <= most), None)
-        if length is not None:
-            length = max(length, int(sample.covers_s)) if age > KEPT_S[0][0] else 0
-            at = aligned(sample.at, length) if length else sample.at
-            kept.setdefault((at, length, sample.unit), []).append(sample)
-    return sorted((one for (at, length, _), group in kept.items() for one in _merged(group, at, length)),
-                  key=lambda s: s.at)
-
-
-def _merged(group: Sequence[Sample], at: float, length: float) -> Sequence[Sample]:
-    if not length or (length <= MINUTE_S and all(s.at == at for s in group)):
-        return group
+        periods.setdefault((aligned(sample.at, length), sample.unit), []).append(sample)
     return [
         Sample(
             at, sum(s.sample_count for s in group), math.fsum(s.total for s in group), min(s.minimum for s in group),
-            max(s.maximum for s in group), group[0].unit, max(s.visible_at for s in group), length,
+            max(s.maximum for s in group), unit, max(s.visible_at for s in group), length,
         )
+        for (at, unit), group in periods.items()
     ]  # fmt: skip
 
 
