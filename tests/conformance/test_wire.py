@@ -80,6 +80,7 @@ def test_json_that_cannot_be_read(cloud: Cloud) -> None:
     for operation, body, shape, status in (
         ("ListMetrics", b"{", "SerializationException", 400),
         ("ListMetrics", b'{"Namespace": 7}', "SerializationException", 400),
+        ("ListMetrics", b"[" * 100_000, "SerializationException", 400),
         ("NoSuchThing", b"{}", "UnknownOperationException", 400),
     ):
         headers = signed(cloud, "monitoring", body, Content_Type=JSON_TYPE, X_Amz_Target=f"{TARGET}.{operation}")

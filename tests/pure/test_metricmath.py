@@ -111,6 +111,17 @@ def test_what_is_wrong_is_said(expression: str, words: str) -> None:
         worth(expression, series("m", 1))
 
 
+def test_what_would_take_too_long_is_refused() -> None:
+    m = series("m", 1)
+    assert worth("+".join(["m"] * 300), m, periods=1) == [300]
+    with pytest.raises(ExpressionError, match="too long"):
+        worth("+".join(["m"] * 1020), m, periods=1)
+    with pytest.raises(ExpressionError, match="more than 100800 periods"):
+        worth("FILL(m, 0)", m, periods=100_801)
+    with pytest.raises(search.SearchError, match="deeply"):
+        search.parse("(" * 60 + "a" + ")" * 60)
+
+
 def test_an_expression_tells_whom_it_mentions() -> None:
     assert names(parse("IF(a > 1, SUM([b, a]), FILL(c, REPEAT))")) == ["a", "b", "c"]
 

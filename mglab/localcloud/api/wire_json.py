@@ -21,7 +21,7 @@ def read(shape: StructureShape | None, body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body or b"{}")
         return structure_in(shape, document) if shape is not None else {}
-    except (ValueError, TypeError, AttributeError, binascii.Error) as broken:
+    except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError) as broken:
         raise ApiError("SerializationException", "The request body could not be read.") from broken
 
 

@@ -115,18 +115,25 @@ def names(node: Node) -> list[str]:
 
 
 def walk(node: Node) -> list[Node]:
-    """Give a node and all nodes below it."""
-    below: Sequence[Node] = ()
+    """Give a node and all nodes below it, in the order of the text."""
+    found, waiting = [], [node]
+    while waiting:
+        found.append(waiting.pop())
+        waiting += reversed(_below(found[-1]))
+    return found
+
+
+def _below(node: Node) -> Sequence[Node]:
     match node:
         case Call(_, arguments):
-            below = arguments
+            return arguments
         case Array(items):
-            below = items
+            return items
         case Negative(inner):
-            below = (inner,)
+            return (inner,)
         case Binary(_, left, right):
-            below = (left, right)
-    return [node, *(each for one in below for each in walk(one))]
+            return (left, right)
+    return ()
 
 
 def unquoted(text: str) -> str:

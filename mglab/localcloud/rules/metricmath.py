@@ -43,6 +43,8 @@ from mglab.localcloud.rules.series import (
 )
 
 MINUTE_S = 60
+MOST_PERIODS = 100_800
+"""As many points as GetMetricData gives in one answer; a function that fills every period makes no more."""
 NOT_MODELLED = (
     "ANOMALY_DETECTION_BAND", "INSIGHT_RULE_METRIC", "SERVICE_QUOTA", "DB_PERF_INSIGHTS", "LAMBDA", "CONFIDENCE_BAND",
 )  # fmt: skip
@@ -69,7 +71,10 @@ class World:
 
 def evaluate(world: World, name: str) -> TimeSeries | tuple[TimeSeries, ...]:
     """Give the series, or the array of them, that the expression with this id makes; raises ExpressionError."""
-    value = _Evaluation(world).of_id(name)
+    try:
+        value = _Evaluation(world).of_id(name)
+    except RecursionError:
+        raise ExpressionError("The expression is too long") from None
     if isinstance(value, float):
         raise ExpressionError("The expression must give a time series or an array of them, not a number")
     return value
@@ -244,6 +249,8 @@ def _finest(world: World) -> int:
 
 
 def _times(world: World, period_s: int) -> list[float]:
+    if (world.end - world.start) / period_s > MOST_PERIODS:
+        raise ExpressionError(f"The time range has more than {MOST_PERIODS} periods")
     return grid(world.start, world.end, period_s)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-MOST_CHARACTERS = 1024
+MOST_CHARACTERS, DEEPEST = 1024, 50
 _SCHEMA = re.compile(r"\s*\{((?:[^{}\"]|\"(?:[^\"\\]|\\.)*\")*)\}\s*,?")
 _QUOTED = r"\"(?:[^\"\\]|\\.)*\""
 _TERM = re.compile(rf"\s*(?:(?P<sign>[()])|(?:(?P<key>{_QUOTED}|[^\s()\"=]+)=)?(?P<term>{_QUOTED}|[^\s()\"]+))")
@@ -96,6 +96,7 @@ class _Terms:
 
     def __init__(self, text: str) -> None:
         self._words: list[re.Match[str]] = []
+        self._depth = 0
         at, end = 0, len(text.rstrip())
         while at < end:
             found = _TERM.match(text, at)
@@ -126,18 +127,27 @@ class _Terms:
     def _one(self) -> Test:
         if self._at >= len(self._words):
             raise SearchError("The search ends too soon")
-        if self._took("NOT"):
-            return partial(_none_of, self._one())
-        if self._took("("):
-            inner = self._either()
-            if not self._took(")"):
-                raise SearchError("A parenthesis is not closed")
+        if self._word in ("NOT", "("):
+            self._depth += 1
+            if self._depth > DEEPEST:
+                raise SearchError("The search is nested too deeply")
+            inner = self._nested()
+            self._depth -= 1
             return inner
         if self._word in ("AND", "OR", ")"):
             raise SearchError(f"The search cannot be read at '{self._word}'")
         found = self._words[self._at]
         self._at += 1
         return partial(_matches, _bare(found["key"] or ""), found["term"])
+
+    def _nested(self) -> Test:
+        if self._took("NOT"):
+            return partial(_none_of, self._one())
+        self._took("(")
+        inner = self._either()
+        if not self._took(")"):
+            raise SearchError("A parenthesis is not closed")
+        return inner
 
     @property
     def _word(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -150,28 +151,30 @@ def grid(start: float, end: float, period_s: float) -> list[float]:
 
 def filled(series: TimeSeries, times: Sequence[float], filler: float | str | TimeSeries) -> TimeSeries:
     """Put a number, another series' points, the last point (REPEAT) or a line between two (LINEAR) where none is."""
-    points = dict(series.points)
+    points, there = dict(series.points), list(series.points)
     for at in times:
         if at not in points:
-            value = _filler(series, at, filler)
+            value = _filler(series, there, at, filler)
             if value is not None:
                 points[at] = value
     return made(series, points)
 
 
-def _filler(series: TimeSeries, at: float, filler: float | str | TimeSeries) -> float | None:
+def _filler(
+    series: TimeSeries, there: Sequence[float], at: float, filler: float | str | TimeSeries
+) -> float | None:
     if isinstance(filler, TimeSeries):
         return filler.points.get(at)
     if not isinstance(filler, str):
         return filler
-    before = max((t for t in series.points if t < at), default=None)
-    after = min((t for t in series.points if t > at), default=None)
-    if before is None or (filler == "LINEAR" and after is None):
+    place = bisect_left(there, at)
+    if place == 0 or (filler == "LINEAR" and place == len(there)):
         return None
-    if filler == "REPEAT" or after is None:
-        return series.points[before]
-    share = (at - before) / (after - before)
-    return series.points[before] + share * (series.points[after] - series.points[before])
+    before = series.points[there[place - 1]]
+    if filler == "REPEAT":
+        return before
+    share = (at - there[place - 1]) / (there[place] - there[place - 1])
+    return before + share * (series.points[there[place]] - before)
 
 
 _CALENDAR: Mapping[str, Callable[[datetime], float]] = {
