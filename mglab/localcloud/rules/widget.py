@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any, Literal
 
@@ -25,12 +24,12 @@ from mglab.localcloud.rules.document import InvalidDocument, Reader, decoded
 from mglab.localcloud.rules.expression import ExpressionError
 from mglab.localcloud.rules.expression import parse as parse_expression
 from mglab.localcloud.rules.statistics import MINUTE_S, is_statistic
+from mglab.localcloud.rules.widget_times import moment, offset, time_range
 
 WIDTH, HEIGHT, LEAST_PIXELS, MOST_PIXELS = 600, 400, 1, 2000
-PERIOD_S, STAT, START = 300, "Average", "-PT3H"
+PERIOD_S, STAT = 300, "Average"
 MOST_METRICS = 100
 MOST_BYTES = 100 * 1024
-LAST_MOMENT = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 HIGH_RESOLUTION_S = (1, 5, 10, 30)
 
 VIEWS = ("timeSeries", "singleValue", "bar", "pie")
@@ -39,12 +38,6 @@ THEMES = ("light", "dark")
 Side = Literal["left", "right"]
 View = Literal["timeSeries", "singleValue", "bar", "pie"]
 
-_DURATION = re.compile(
-    r"(?P<sign>[+-]?)P(?=\d|T\d)(?:(?P<W>\d{1,9})W)?(?:(?P<D>\d{1,9})D)?"
-    r"(?:T(?=\d)(?:(?P<H>\d{1,9})H)?(?:(?P<M>\d{1,9})M)?(?:(?P<S>\d{1,9})S)?)?\Z"
-)
-_SECONDS = {"W": 604_800, "D": 86_400, "H": 3600, "M": 60, "S": 1}
-_TIMEZONE = re.compile(r"([+-])(\d{2})(\d{2})\Z")
 _ID = re.compile(r"[a-z][a-zA-Z0-9_]*\Z")
 
 _WIDGET = (
@@ -141,14 +134,14 @@ def _widget(read: Reader, document: Any, now: float) -> Widget:
     legend = read.object(given.get("legend"), "/legend", ("position",))
     axes = read.object(given.get("yAxis"), "/yAxis", ("left", "right"))
     marks = read.object(given.get("annotations"), "/annotations", ("horizontal", "vertical"), _NO_ANNOTATIONS)
-    start, end = _range(read, given, now)
+    start, end = time_range(read, given, now)
     read.truth(given, "liveData", "", False)
     return Widget(
         title=read.text(given, "title", ""),
         lines=_lines(read, given),
         start=start,
         end=end,
-        offset_s=_offset(read, given),
+        offset_s=offset(read, given),
         width=_pixels(read, given, "width", WIDTH),
         height=_pixels(read, given, "height", HEIGHT),
         stacked=read.truth(given, "stacked", "", False),
@@ -168,48 +161,6 @@ def _pixels(read: Reader, given: Mapping[str, Any], name: str, default: int) -> 
         bound = f"<= {MOST_PIXELS}" if value > MOST_PIXELS else f">= {LEAST_PIXELS}"
         read.wrong(f"/{name}", f"Should be {bound}")
     return value
-
-
-# -- times ----------------------------------------------------------------------------------------------------
-
-
-def _range(read: Reader, given: Mapping[str, Any], now: float) -> tuple[float, float]:
-    end = _moment(read, given.get("end", "-PT0H"), "/end", now)
-    start = _moment(read, given.get("start", START), "/start", now)
-    if start is None or end is None:
-        return now - 1, now
-    if start >= end:
-        read.wrong("/start", "Should be before end")
-    return start, end
-
-
-def _moment(read: Reader, value: Any, path: str, now: float) -> float | None:
-    """Read a time of either kind as lab epoch seconds."""
-    moment = _instant(value, now) if isinstance(value, str) else None
-    if moment is not None and 0 <= moment <= LAST_MOMENT:
-        return moment
-    read.wrong(path, "Should be a time such as 2018-04-25T12:00:00.000Z or -PT3H")
-    return None
-
-
-def _instant(value: str, now: float) -> float | None:
-    if found := _DURATION.match(value):
-        seconds = sum(int(found[unit] or 0) * size for unit, size in _SECONDS.items())
-        return now + (seconds if found["sign"] == "+" else -seconds)
-    try:
-        said = datetime.fromisoformat(value)
-        return (said if said.tzinfo else said.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
-def _offset(read: Reader, given: Mapping[str, Any]) -> int:
-    value = read.text(given, "timezone", "", "+0000")
-    found = _TIMEZONE.match(value)
-    if found is None or int(found[2]) > 14 or int(found[3]) > 59:
-        read.wrong("/timezone", "Should be hours and minutes ahead of or behind UTC, such as +0130")
-        return 0
-    return int(found[1] + "1") * (int(found[2]) * 3600 + int(found[3]) * 60)
 
 
 # -- metrics --------------------------------------------------------------------------------------------------
@@ -394,7 +345,7 @@ def _annotation(read: Reader, value: Any, path: str, fills: Sequence[str], now: 
     if "value" not in given:
         read.wrong(path, "Should have required property 'value'")
         return None
-    at = read.number(given, "value", path) if now is None else _moment(read, given["value"], f"{path}/value", now)
+    at = read.number(given, "value", path) if now is None else moment(read, given["value"], f"{path}/value", now)
     if not read.truth(given, "visible", path, True) or at is None:
         return None
     return Annotation(
