@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from threading import Thread
+from time import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from botocore.exceptions import ClientError
 
 from mglab.localcloud.api import wire
 from mglab.localcloud.api.faults import ApiError
+from mglab.localcloud.api.signature import Credentials, HttpRequest, Verifier
 from tests.local.front import KEY, Front, open_front
 
 AT = datetime(2023, 9, 16, 4, 5, tzinfo=UTC)
@@ -118,7 +120,7 @@ def test_a_wrong_key_is_refused_in_the_services_words(front: Front, service: str
     with pytest.raises(ClientError) as refused:
         getattr(client, call)()
     assert refused.value.response["Error"]["Code"] == code
-    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == (401 if service == "ec2" else 403)
 
 
 @pytest.mark.parametrize(("service", "code"), [("ec2", "AuthFailure"), ("sts", "SignatureDoesNotMatch")])
@@ -135,6 +137,26 @@ def test_a_session_token_or_another_region_is_refused(front: Front) -> None:
             front.client("ec2", **settings).describe_vpcs()
 
 
+def test_the_keys_of_a_session_that_is_over_have_expired() -> None:
+    old, new = Credentials("ASIA1", "old", "token-1"), Credentials("ASIA2", "new", "token-2")
+    verifier = Verifier(new, "us-east-1", time, expired=(old,))
+
+    def checked(service: str, keys: Credentials) -> str:
+        request = AWSRequest("POST", "http://127.0.0.1/", headers={"Host": "127.0.0.1"}, data="")
+        boto = BotoCredentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+        SigV4Auth(boto, service, "us-east-1").add_auth(request)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        try:
+            return verifier.check(HttpRequest("POST", "/", "", headers, b"")).access_key_id
+        except ApiError as refused:
+            return refused.code
+
+    assert [checked(service, new) for service in ("ec2", "sts")] == ["ASIA2", "ASIA2"]
+    assert [checked(service, old) for service in ("ec2", "sts")] == ["RequestExpired", "ExpiredToken"]
+    stolen = Credentials("ASIA2", "new", "token-1")
+    assert [checked(service, stolen) for service in ("ec2", "sts")] == ["AuthFailure", "InvalidClientTokenId"]
+
+
 def test_no_signature_is_refused(front: Front) -> None:
     status, text, _ = post(front, DESCRIBE, {"Content-Type": "application/x-www-form-urlencoded"})
     assert status == 403 and "MissingAuthenticationToken" in text
@@ -142,7 +164,7 @@ def test_no_signature_is_refused(front: Front) -> None:
 
 def test_a_changed_body_is_refused(front: Front) -> None:
     status, text, _ = post(front, DESCRIBE + "&DryRun=true", signed(front, DESCRIBE))
-    assert status == 403 and "AuthFailure" in text
+    assert status == 401 and "AuthFailure" in text
 
 
 def test_an_old_signature_is_refused(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +173,7 @@ def test_an_old_signature_is_refused(front: Front, monkeypatch: pytest.MonkeyPat
     headers = signed(front, DESCRIBE)
     assert headers["X-Amz-Date"].startswith(f"{past:%Y%m%dT%H%M}")
     status, text, _ = post(front, DESCRIBE, headers)
-    assert status == 403 and "<Code>RequestExpired</Code>" in text
+    assert status == 400 and "<Code>RequestExpired</Code>" in text
 
 
 def test_a_foreign_host_is_refused_even_when_signed(front: Front) -> None:

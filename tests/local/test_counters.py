@@ -226,7 +226,7 @@ def made(site: Site) -> dict[str, Counted]:
 # -- what flowed is counted ------------------------------------------------------------------------------------
 
 
-@pytest.mark.fact("1.3/not-terminated")
+@pytest.mark.fact("1.3/not-terminated", "4.1/new-flows")
 def test_new_flows(site: Site, made: dict[str, Counted]) -> None:
     for metric in ("NewFlowCount", "NewFlowCount_TCP"):
         assert site.total(metric, site.dimensions()) == sum(BY_ZONE) == 10_000
@@ -235,6 +235,7 @@ def test_new_flows(site: Site, made: dict[str, Counted]) -> None:
             assert site.total(metric, site.dimensions(zone)) == count
 
 
+@pytest.mark.fact("4.1/processed-bytes")
 def test_processed_bytes_to_the_byte(site: Site, made: dict[str, Counted]) -> None:
     for zone, counted in {**made, "": sum(made.values(), Counted())}.items():
         flows, size = (site.total(it, site.dimensions(zone)) for it in ("NewFlowCount", "ProcessedBytes"))
@@ -246,12 +247,14 @@ def test_processed_bytes_to_the_byte(site: Site, made: dict[str, Counted]) -> No
             assert site.total(metric, site.dimensions(zone)) == counted.bytes
 
 
+@pytest.mark.fact("4.1/processed-packets")
 def test_processed_packets_are_the_clients_and_the_health_checks(site: Site, made: dict[str, Counted]) -> None:
     """Each check takes a handshake and two FINs with their acknowledgements, or with one of those saved."""
     checks = site.total("ProcessedPackets", site.dimensions()) - sum(made.values(), Counted()).packets
     assert checks >= 5 * len(site.nodes)
 
 
+@pytest.mark.fact("4.1/resets", "4.1/port-allocation")
 def test_nothing_else_happened(site: Site, made: dict[str, Counted]) -> None:
     for metric in ("TCP_Client_Reset_Count", "TCP_Target_Reset_Count", "TCP_ELB_Reset_Count", "RejectedFlowCount",
                    "PortAllocationErrorCount"):  # fmt: skip
@@ -261,6 +264,7 @@ def test_nothing_else_happened(site: Site, made: dict[str, Counted]) -> None:
         assert site.points(metric, site.dimensions(), site.began) == []
 
 
+@pytest.mark.fact("4.1/peaks")
 def test_peaks_are_no_lower_than_the_mean_and_no_higher_than_ten_seconds_allow(
     site: Site, made: dict[str, Counted]
 ) -> None:
@@ -269,6 +273,7 @@ def test_peaks_are_no_lower_than_the_mean_and_no_higher_than_ten_seconds_allow(
         assert counted.bytes / (site.lab.clock.now() - site.began).total_seconds() <= peak <= counted.bytes / 10
 
 
+@pytest.mark.fact("4.1/unpublished", "4.1/host-counts", "4.1/consumed-lcus")
 @pytest.mark.parametrize(
     ("metric", "names"),
     [
@@ -330,6 +335,7 @@ def agreed(site: Site, counted: Counted, since: datetime) -> None:
     assert site.total("UnhealthyRoutingFlowCount", whole, since) == counted.flows
 
 
+@pytest.mark.fact("4.3/network", "4.1/fail-open")
 def test_without_health_checks_every_packet_is_a_clients(open_failed: Site) -> None:
     """And what went to the targets and came from them is what AWS/EC2 says of the instances."""
     site, since = open_failed, afresh(open_failed)
@@ -342,6 +348,7 @@ def test_without_health_checks_every_packet_is_a_clients(open_failed: Site) -> N
     assert site.by_instance("NetworkPacketsOut", since) == counted.packets_in
 
 
+@pytest.mark.fact("4.1/resets")
 def test_clients_that_reset_half_close_or_say_nothing(open_failed: Site) -> None:
     site, since = open_failed, afresh(open_failed)
     node = next(iter(site.nodes.values()))

@@ -302,6 +302,7 @@ def make_networks(cloud: Cloud, watch: Watch) -> None:
 # -- what they saw -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fact("4.5/waiters")
 @pytest.mark.parametrize(("service", "name"), [(service, name) for service, them in COURSE.items() for name in them])
 @pytest.mark.fact("1.1/waiter")
 def test_it_sees_a_state_on_the_way_and_then_the_last(watched: dict[str, Watched], service: str, name: str) -> None:

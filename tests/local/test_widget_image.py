@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -157,6 +158,45 @@ def test_another_region_and_an_unknown_metric_have_no_line_and_no_error(clouds: 
     elsewhere = clouds.image(region="eu-west-1")
     assert size(elsewhere) == (600, 400) and elsewhere != there
     assert clouds.image(metrics=[["AWS/NetworkELB", "NewFlowCount"]]) == elsewhere
+
+
+def pixels(png: bytes) -> list[tuple[int, int, int]]:
+    """Give the picture's pixels; matplotlib reads what it wrote."""
+    from matplotlib.image import imread
+
+    return [tuple(round(255 * part) for part in point[:3]) for row in imread(BytesIO(png)) for point in row]
+
+
+BLUE, ORANGE = (31, 119, 180), (255, 127, 14)
+
+
+def test_metric_math_is_drawn_like_a_metric(clouds: Clouds) -> None:
+    clouds.flows(3, 1, 2)
+    clouds.time.seconds += DELAY_S
+    hidden = [*FLOWS, {"id": "m1", "visible": False}]
+    doubled = pixels(clouds.image(metrics=[hidden, [{"expression": "m1 * 2", "id": "e1", "label": "max ${MAX}"}]]))
+    assert BLUE in doubled and ORANGE not in doubled
+    both = pixels(clouds.image(metrics=[hidden, [{"expression": "[m1, m1 * 2]", "id": "e1"}]]))
+    assert BLUE in both and ORANGE in both
+    with pytest.raises(ClientError, match=r"/metrics/0/0/expression.*Undefined id 'm1'"):
+        clouds.image(metrics=[[{"expression": "m1 * 2", "id": "e1"}]])
+
+
+def test_the_dark_theme_has_a_dark_ground(clouds: Clouds) -> None:
+    assert pixels(clouds.image())[0] == (255, 255, 255)
+    assert sum(pixels(clouds.image(theme="dark"))[0]) < 150
+
+
+@pytest.mark.parametrize("view", ["singleValue", "bar", "pie"])
+def test_views_without_a_time_axis_show_the_newest_values(clouds: Clouds, view: str) -> None:
+    clouds.flows(3, 1, 2)
+    clouds.time.seconds += DELAY_S
+    metrics = [[*FLOWS, {"id": "m1"}], [{"expression": "m1 * 2", "id": "e1"}], ["AWS/NetworkELB", "Never"]]
+    image = clouds.image(view=view, metrics=metrics, legend={"position": "hidden"})
+    assert size(image) == (600, 400)
+    assert clouds.image(view=view, metrics=[FLOWS], legend={"position": "hidden"}) != image
+    assert {BLUE, ORANGE} <= set(pixels(image)) or view == "singleValue"
+    assert size(clouds.image(view=view, metrics=[["AWS/NetworkELB", "Never"]], width=40, height=30)) == (40, 30)
 
 
 def test_whatever_stands_in_a_title_is_drawn_as_it_is(clouds: Clouds) -> None:

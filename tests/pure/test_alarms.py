@@ -14,6 +14,7 @@ from mglab.localcloud.rules.statistics import (
     buckets,
     cpu_utilization,
     is_statistic,
+    rolled_up,
     single,
     statistic,
 )
@@ -66,6 +67,7 @@ TABLES = [
 ]
 
 
+@pytest.mark.fact("2.6/missing-data", "2.6/premature-alarm", "2.6/evaluation-range")
 @pytest.mark.parametrize(("needed", "pattern", "treat", "state"), TABLES)
 def test_missing_data_is_treated_as_awss_tables_say(needed: int, pattern: str, treat: str, state: str | None) -> None:
     assert alarms.evaluate(rule(needed, treat=treat), seen(pattern)).state == state
@@ -121,6 +123,7 @@ REASONS = [
 ]
 
 
+@pytest.mark.fact("4.4/reason", "4.4/reason-many", "4.4/m-of-n")
 @pytest.mark.parametrize(("asked", "values", "state", "reason"), REASONS)
 def test_reasons_are_awss_own_words(asked: Rule, values: list[float], state: str, reason: str) -> None:
     verdict = alarms.evaluate(asked, stamped(values))
@@ -129,18 +132,20 @@ def test_reasons_are_awss_own_words(asked: Rule, values: list[float], state: str
 
 def test_reason_data_is_for_programs() -> None:
     asked = rule(1, 1)
-    data = json.loads(alarms.reason_data(asked, alarms.evaluate(asked, stamped([90.0])), START + 90))
+    data = json.loads(alarms.reason_data(asked, alarms.evaluate(asked, stamped([90.0])), START + 90, START + 60))
     assert data["recentDatapoints"] == [90.0] and data["threshold"] == 50.0 and data["period"] == 60
     assert data["queryDate"] == "2023-09-16T12:01:30.000+0000"
     assert data["evaluatedDatapoints"][0]["timestamp"] == "2023-09-16T12:00:00.000+0000"
 
 
+@pytest.mark.fact("2.6/evaluation-range")
 def test_the_evaluation_range_reaches_back_two_periods_more_and_no_further() -> None:
     samples = [single(START + 60 * i, float(i), "Percent", START) for i in range(10)]
     window = alarms.window(samples, rule(), START + 600, START + 600)
     assert [point.value for point in window if point] == [5.0, 6.0, 7.0, 8.0, 9.0]
 
 
+@pytest.mark.fact("2.6/basic-data")
 def test_three_minutes_of_five_minute_data_alarm_on_one_point() -> None:
     """aws-facts 2.6: basic monitoring does not make it wait fifteen minutes."""
     end = START + 300
@@ -171,8 +176,8 @@ def test_nothing_has_no_statistic_and_a_summed_sample_no_percentile() -> None:
 
 
 def test_only_statistics_are_statistics() -> None:
-    assert all(is_statistic(name) for name in ("Average", "p99", "p99.9", "p5"))
-    assert not any(is_statistic(name) for name in ("Mean", "p101", "px", "tm90"))
+    assert all(is_statistic(name) for name in ("Average", "p99", "p99.9", "p5", "tm90", "IQM", "PR(:3)"))
+    assert not any(is_statistic(name) for name in ("Mean", "p101", "px", "TM90", "PR(1%:2%)", "TM(5:)x"))
 
 
 def test_periods_begin_at_the_start_and_empty_ones_are_left_out() -> None:
@@ -183,6 +188,28 @@ def test_periods_begin_at_the_start_and_empty_ones_are_left_out() -> None:
 def test_what_is_not_published_yet_is_not_seen() -> None:
     samples = [single(START, 1.0, "None", START + 150), single(START + 60, 2.0, "None", START + 210)]
     assert [s.total for s in between(samples, START, START + 300, now=START + 200)] == [1.0]
+
+
+DAYS = 86_400.0
+
+
+def test_samples_are_rolled_up_when_they_come_of_age_and_only_then() -> None:
+    now = START + 100 * DAYS
+    ages = {
+        "new": 0.0, "fine": 4 * 3600.0, "minute": 14 * DAYS, "five": 20 * DAYS, "hour": 70 * DAYS, "gone": 456 * DAYS,
+    }  # fmt: skip
+    samples = [
+        single(at, 1.0, "Count", at, covers_s)
+        for word, age in sorted(ages.items(), key=lambda one: -one[1])
+        for at, covers_s in [((now - age) // 3600 * 3600 + 60 * n, 1.0 if word == "fine" else 60.0) for n in range(10)]
+    ]
+    kept = rolled_up(samples, now)
+    assert sum(sample.total for sample in kept) == 50
+    assert [(sample.covers_s, sample.sample_count) for sample in kept] == [
+        (3600, 10), *[(300, 5)] * 2, *[(60, 1)] * 30,
+    ]  # fmt: skip
+    assert rolled_up(kept, now) == kept
+    assert rolled_up(kept, now + 400 * DAYS)[-1].covers_s == 3600
 
 
 CPU = [

@@ -115,6 +115,7 @@ def test_an_unpublished_combination_of_dimensions_answers_nothing() -> None:
     assert result["Values"] == [] and result["StatusCode"] == "Complete"
 
 
+@pytest.mark.fact("4.4/publication-delay")
 def test_points_are_published_late() -> None:
     cloud = Cloud(delay_s=90)
     flows(cloud, 1.0, 2.0, 3.0)  # it is 12:03 now
@@ -156,7 +157,7 @@ def test_get_metric_statistics() -> None:
 def test_users_put_metrics_of_their_own() -> None:
     cloud = Cloud()
     cloud("PutMetricData", Namespace="MusicGuru", MetricData=[
-        {"MetricName": "Latency", "Value": 2.0, "Unit": "Milliseconds"},
+        {"MetricName": "Latency", "Value": 2.0},
         {"MetricName": "Latency", "Values": [4.0, 6.0], "Counts": [1.0, 2.0]},
         {"MetricName": "Latency", "StatisticValues": {"SampleCount": 2.0, "Sum": 4.0, "Minimum": 1.0, "Maximum": 3.0}},
     ])
@@ -166,6 +167,7 @@ def test_users_put_metrics_of_their_own() -> None:
     assert (point["SampleCount"], point["Sum"], point["Minimum"], point["Maximum"]) == (6.0, 22.0, 1.0, 6.0)
 
 
+@pytest.mark.fact("4.4/list-metrics", "4.2/tabs")
 def test_list_metrics_by_name_and_dimension() -> None:
     cloud = Cloud()
     flows(cloud, 1.0)
@@ -191,9 +193,8 @@ REFUSED = [
      "ValidationError", "The collection MetricDataQueries must not have a size greater than 500."),
     ("GetMetricData", {**SPAN, "MetricDataQueries": [query(), query()]},
      "ValidationError", "The values for parameter id in MetricDataQueries are not unique."),
-    ("GetMetricData", {**SPAN, "MetricDataQueries": [{"Id": "e1", "Expression": "SUM(METRICS())"}]},
-     "ValidationError",
-     "The local cloud answers no metric math and no SEARCH (MetricDataQueries.member.1.Expression); use MetricStat."),
+    ("GetMetricData", {**SPAN, "MetricDataQueries": [{"Id": "e1", "Expression": "ANOMALY_DETECTOR(m1)"}]},
+     "ValidationError", "Error in expression 'e1': Function 'ANOMALY_DETECTOR' not found"),
     ("GetMetricData", {**SPAN, "MetricDataQueries": [query("Mode")]},
      "ValidationError", "The value Mode for parameter MetricDataQueries.member.1.MetricStat.Stat is not supported."),
     ("PutMetricData", {"Namespace": "AWS/EC2", "MetricData": [{"MetricName": "M", "Value": 1.0}]},
@@ -282,6 +283,7 @@ def test_a_late_metric_alarms_as_late_as_it_is_published() -> None:
     assert cloud.minutes(90, None, None, None)[:3] == ["INSUFFICIENT_DATA", "INSUFFICIENT_DATA", "ALARM"]
 
 
+@pytest.mark.fact("2.6/basic-data")
 def test_five_minute_points_alarm_without_flickering() -> None:
     """aws-facts 2.6: basic monitoring, one-minute alarm."""
     cloud = Cloud(delay_s=90)
@@ -299,6 +301,7 @@ def test_five_minute_points_alarm_without_flickering() -> None:
     assert cloud.calls[0] == ("high", "INSUFFICIENT_DATA", "ALARM") and len(cloud.calls) == 22
 
 
+@pytest.mark.fact("4.4/set-alarm-state")
 def test_a_state_set_by_hand_lasts_until_the_next_evaluation() -> None:
     cloud = Cloud()
     put_alarm(cloud)
@@ -350,11 +353,11 @@ def test_alarms_are_found_by_prefix_in_pages_and_carry_tags() -> None:
 
 BAD_ALARMS = [
     ({"EvaluationPeriods": 2000}, "Metrics cannot be checked across more than a day"),
-    ({"DatapointsToAlarm": 4}, "DatapointsToAlarm must be at least 1"),
+    ({"DatapointsToAlarm": 4}, "DatapointsToAlarm must be less than or equal to EvaluationPeriods"),
     ({"Statistic": None}, "Exactly one of Statistic and ExtendedStatistic"),
-    ({"Period": 10}, "Period must be a multiple of 60"),
+    ({"Period": 15}, "Period must be 10, 20, 30 or a multiple of 60"),
     ({"Threshold": None}, "1 validation error detected: Value null at 'threshold'"),
-    ({"Metrics": [{"Id": "m1"}]}, "The local cloud does not model Metrics"),
+    ({"Metrics": [{"Id": "m1"}]}, "MetricName, Namespace, Dimensions, Period, Statistic cannot be specified"),
     ({"TreatMissingData": "perhaps"}, "1 validation error detected: Value 'perhaps' at 'treatMissingData'"),
 ]
 
@@ -370,6 +373,53 @@ def test_old_samples_and_history_are_forgotten() -> None:
     cloud = Cloud()
     put_alarm(cloud)
     cloud.minutes(10)
-    cloud.time.at += 16 * 86400
+    cloud.time.at += 456 * 86400
     cloud.service.state.forget(cloud.time.at)
     assert cloud.service.state.series == {} and cloud.service.state.history == []
+
+
+@pytest.mark.fact("4.4/retention")
+@pytest.mark.parametrize(("days", "periods"), [(14, (60, 300, 3600)), (16, (300, 3600)), (64, (3600,)), (456, ())])
+def test_what_grows_old_is_kept_in_coarser_periods(days: int, periods: tuple[int, ...]) -> None:
+    cloud = Cloud()
+    flows(cloud, 1.0, 3.0)
+    cloud.time.at += days * 86400
+    cloud.service.state.forget(cloud.time.at)
+    for period in (60, 300, 3600):
+        (result,) = ask(cloud, {**query(**PER_GROUP), "MetricStat": {**query(**PER_GROUP)["MetricStat"],
+                                                                     "Period": period}})
+        assert sum(result["Values"]) == (4.0 if period in periods else 0), period
+
+
+@pytest.mark.fact("4.4/start-rounded")
+@pytest.mark.parametrize(("days", "rounded"), [(0, 59), (14, 59), (16, 55), (64, 0)])
+def test_the_start_is_rounded_down_by_its_age(days: int, rounded: int) -> None:
+    """A start of 12:59:30: to the minute, to five minutes, to the hour."""
+    cloud = Cloud()
+    for minute in range(60):
+        flow_at = NOON.timestamp() + 60 * minute
+        cloud.service.record("AWS/NetworkELB", "NewFlowCount", PER_GROUP, 1.0, "Count", flow_at)
+    cloud.time.at = NOON.timestamp() + 3600 + days * 86400
+    cloud.service.state.forget(cloud.time.at)
+    stat = {**query(**PER_GROUP)["MetricStat"], "Period": 3600}
+    (result,) = ask(cloud, {"Id": "q1", "MetricStat": stat}, start=NOON + timedelta(minutes=59, seconds=30))
+    assert result["Timestamps"] == [NOON + timedelta(minutes=rounded)]
+
+
+def test_a_percentile_of_few_samples_may_be_passed_over() -> None:
+    """p90 wants a hundred samples, unless the alarm is told to evaluate it all the same."""
+    cloud = Cloud()
+    for name, how in (("patient", "ignore"), ("hasty", "evaluate")):
+        put_alarm(cloud, AlarmName=name, Statistic=None, ExtendedStatistic="p90", EvaluationPeriods=1, AlarmActions=[],
+                  EvaluateLowSampleCountPercentile=how)
+    cloud.time.at += 60
+    group = {"AutoScalingGroupName": "MGAS"}
+    for _ in range(99):
+        cloud.service.record("AWS/EC2", "CPUUtilization", group, 90.0, "Percent", cloud.time.at - 60)
+    cloud.service.tick(cloud.time.at)
+    states = {name: alarm.state for name, alarm in cloud.service.state.alarms.items()}
+    assert states == {"patient": "INSUFFICIENT_DATA", "hasty": "ALARM"}
+    cloud.service.record("AWS/EC2", "CPUUtilization", group, 90.0, "Percent", cloud.time.at - 60)
+    cloud.time.at += 60
+    cloud.service.tick(cloud.time.at)
+    assert cloud.service.state.alarms["patient"].state == "ALARM"

@@ -324,6 +324,11 @@ def points(cloud: Cloud) -> dict[tuple[str, tuple[str, ...]], list[float]]:
     return found
 
 
+@pytest.mark.fact(
+    "4.1/active-flows", "4.1/new-flows", "4.1/processed-bytes", "4.1/processed-packets", "4.1/peaks",
+    "4.1/consumed-lcus", "4.1/resets", "4.1/host-counts", "4.1/fail-open", "4.1/fail-open-dimensions",
+    "4.1/zonal-health", "4.1/rejected-flows", "4.1/port-allocation", "4.1/own-zone", "4.1/nodes", "4.1/newer",
+)  # fmt: skip
 def test_metrics_have_exactly_the_documented_dimensions(cloud: Cloud) -> None:
     """aws-facts 4.1: L, ZL, T, LT, ZLT; HealthyHostCount never for the balancer alone."""
     balancer_arn, group_arn = serving(cloud)
@@ -354,6 +359,9 @@ def test_metrics_have_exactly_the_documented_dimensions(cloud: Cloud) -> None:
     assert found["ConsumedLCUs", L] == [pytest.approx(60 / 60 / 800)]
 
 
+@pytest.mark.fact(
+    "4.1/active-flows", "4.1/new-flows", "4.1/rejected-flows", "4.1/fail-open", "4.1/security-group-blocked",
+)  # fmt: skip
 def test_metrics_reported_when_they_are_not_zero_are_absent_otherwise(cloud: Cloud) -> None:
     serving(cloud)
     found = {metric for metric, _ in points(cloud)}
@@ -375,6 +383,7 @@ def test_what_is_asked_after_a_minutes_last_look_is_the_next_minutes(cloud: Clou
     assert sorted(points(cloud)[key]) == [0.0, 1.0]
 
 
+@pytest.mark.fact("4.1/units")
 def test_units(cloud: Cloud) -> None:
     serving(cloud)
     units = {metric: unit for _, metric, _, _, unit in cloud.elbv2.minute(cloud.time)}
@@ -382,6 +391,7 @@ def test_units(cloud: Cloud) -> None:
     assert set(units.values()) == {"Bytes", "Count"}
 
 
+@pytest.mark.fact("4.1/peaks", "4.1/nodes")
 def test_each_node_reports_the_peak_of_its_own_ten_seconds(cloud: Cloud) -> None:
     balancer_arn, group_arn = serving(cloud)
     key = (balancer_arn.split("loadbalancer/")[1], A, group_arn)

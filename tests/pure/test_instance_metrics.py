@@ -32,6 +32,7 @@ def values(points: list[Datum], metric: str) -> dict[str, float]:
 QUIET, BUSY = TrafficReport("i-a", 10, 1000, 8, 900), TrafficReport("i-a", 110, 21000, 88, 50900)
 
 
+@pytest.mark.fact("4.3/network", "4.3/status-checks", "4.3/resolution")
 def test_basic_monitoring_has_traffic_every_five_minutes_and_status_checks_every_minute() -> None:
     metrics, views = InstanceMetrics(), [instance(group="MGAS")]
     for each in (QUIET, BUSY):
@@ -51,6 +52,7 @@ def test_basic_monitoring_has_traffic_every_five_minutes_and_status_checks_every
     }  # fmt: skip
 
 
+@pytest.mark.fact("4.3/aggregates", "4.3/resolution")
 def test_detailed_monitoring_has_traffic_every_minute_and_two_more_dimensions() -> None:
     metrics, views = InstanceMetrics(), [instance(detailed=True)]
     metrics.minute(seen(QUIET), views)
@@ -86,6 +88,7 @@ def test_a_check_fails_when_a_machine_that_ran_has_been_off_for_a_minute() -> No
     assert walk == [0, 0, 0, 0, 1, 0]  # not while it boots for the first time
 
 
+@pytest.mark.fact("4.3/credits")
 def test_credits_are_used_and_earned_every_five_minutes() -> None:
     metrics, views = InstanceMetrics(), [instance()]
     metrics.window(Observed(), views, {})

@@ -29,6 +29,7 @@ def percents(points: list[tuple[str, str, dict[str, str], float, str]]) -> dict[
     return {"/".join(dimensions.values()): round(value, 3) for _, _, dimensions, value, _ in points}
 
 
+@pytest.mark.fact("4.3/cpu")
 def test_a_point_is_the_share_of_a_core_that_was_burned_in_the_window() -> None:
     processor = Processor(core_share=1.0)
     processor.points(burned(a=1.0), [instance("a", group="MGAS")], BEGAN)

@@ -51,6 +51,15 @@ def test_a_metrics_own_options_win_over_the_widgets() -> None:
     assert {one.region, other.region} == {"us-east-1"}
 
 
+def test_metric_math_is_a_line_of_its_own() -> None:
+    widget = read([*FLOWS, {"id": "m1"}], [{"expression": "m1 * 2", "id": "e1"}], [{"expression": "METRICS()"}],
+                  view="bar", theme="dark")  # fmt: skip
+    assert [(one.id, one.expression, one.label) for one in widget.lines] == [
+        ("m1", "", "NewFlowCount"), ("e1", "m1 * 2", "e1"), ("", "METRICS()", "METRICS()"),
+    ]  # fmt: skip
+    assert (widget.view, widget.dark) == ("bar", True)
+
+
 def test_dots_repeat_what_stands_above() -> None:
     above = ["AWS/NetworkELB", "HealthyHostCount", "TargetGroup", "t", "LoadBalancer", "l"]
     lines = read(above, [".", "UnHealthyHostCount", ".", ".", ".", "."], ["...", "m"], ["...", ".", {"stat": "Sum"}])
@@ -150,8 +159,8 @@ def test_what_is_no_json_is_refused(document: str) -> None:
         ({"metrics": [["...", "i-1"]]}, "/metrics/0/0", "nothing above"),
         ({"metrics": [[".", "CPU"]]}, "/metrics/0/0", "nothing above"),
         ({"metrics": [FLOWS, ["AWS/EC2", "...", "a", "b"]]}, "/metrics/1/1", "nothing above"),
-        ({"metrics": [[*FLOWS, {"expression": "SUM(METRICS())"}]]}, "/metrics/0/4/expression", "no metric math"),
-        ({"metrics": [[{"expression": "m1 * 2", "id": "e1"}]]}, "/metrics/0/0/expression", "no metric math"),
+        ({"metrics": [[*FLOWS, {"expression": "SUM(METRICS())"}]]}, "/metrics/0", "An expression stands alone"),
+        ({"metrics": [[{"expression": "m1 *", "id": "e1"}]]}, "/metrics/0/0/expression", "Unexpected end"),
         ({"metrics": [[*FLOWS, {"accountId": "1"}]]}, "/metrics/0/4/accountId", "no account but its own"),
         ({"metrics": [[*FLOWS, {"colour": "#fff"}]]}, "/metrics/0/4", "additional property 'colour'"),
         ({"metrics": [[*FLOWS, {"color": "red"}]]}, "/metrics/0/4/color", "hex colour"),
@@ -167,8 +176,8 @@ def test_what_is_no_json_is_refused(document: str) -> None:
         ({"period": 90}, "/period", "multiple of 60"),
         ({"period": 0}, "/period", "multiple of 60"),
         ({"period": 10}, "/period", "no high-resolution"),
-        ({"view": "pie"}, "/view", "draws timeSeries only, not pie"),
-        ({"theme": "dark"}, "/theme", "draws light only"),
+        ({"view": "gauge"}, "/view", "allowed values: timeSeries, singleValue, bar, pie"),
+        ({"theme": "blue"}, "/theme", "allowed values: light, dark"),
         ({"stacked": "yes"}, "/stacked", "Should be boolean"),
         ({"title": 7}, "/title", "Should be string"),
         ({"timezone": "CET"}, "/timezone", "such as +0130"),

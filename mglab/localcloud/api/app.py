@@ -62,9 +62,10 @@ def _respond(
     fallback: Fallback | None,
 ) -> wire.Answer:
     headers = request_headers(environ)
-    json = wire.speaks_json(headers)
-    claimed = scope_of(headers)
+    dialect = wire.dialect_of(headers)
+    claimed = scope_of(headers, environ.get("QUERY_STRING", ""))
     service = wire.SERVICE_OF_SCOPE.get(claimed.service) if claimed else None
+    named = wire.operation_named(headers, environ.get("PATH_INFO", "/"))
     try:
         request = _admitted(environ, headers, verifier)
         if service is None:
@@ -73,11 +74,11 @@ def _respond(
             answer = _dispatched(service, request, services, fallback)
         return answer if isinstance(answer, wire.Answer) else answer()
     except ApiError as error:
-        return wire.refusal(service, error, json=json)
+        return wire.refusal(service, error, dialect, named)
     except Exception:
         log.exception("a handler of %s failed", service)
         failure = ApiError("InternalFailure", "An internal error has occurred; the cloud's log has it.", 500)
-        return wire.refusal(service, failure, json=json)
+        return wire.refusal(service, failure, dialect, named)
 
 
 def _admitted(environ: Environ, headers: Mapping[str, str], verifier: Verifier) -> HttpRequest:
@@ -99,24 +100,24 @@ def _dispatched(
     service: str, request: HttpRequest, services: Mapping[str, object], fallback: Fallback | None
 ) -> wire.Answer | Callable[[], wire.Answer]:
     """Call the handler; give its answer, or what makes it outside of the lock."""
-    operation, params, json = wire.parse(service, request.headers, request.body)
+    operation, params, dialect = wire.parse(service, request.headers, request.body, request.path)
     handler = find_handler(services.get(service), operation)
     result = handler(params) if handler is not None else None
     if isinstance(result, Deferred):
-        return lambda: _finished(service, operation, result, json=json)
+        return lambda: _finished(service, operation, result, dialect)
     if result is not None:
-        return wire.answer(service, operation, result, json=json)
+        return wire.answer(service, operation, result, dialect)
     answer = fallback(service, operation, request) if fallback else None
     if answer is None:
         raise ApiError("InvalidAction", f"The local cloud does not answer {operation} of {service}.")
-    return answer
+    return wire.with_request_id(answer)
 
 
-def _finished(service: str, operation: str, deferred: Deferred, *, json: bool) -> wire.Answer:
+def _finished(service: str, operation: str, deferred: Deferred, dialect: wire.Dialect) -> wire.Answer:
     result = deferred.finish()
     if isinstance(result, Plain):
         return wire.plain(result.content_type, result.body)
-    return wire.answer(service, operation, result, json=json)
+    return wire.answer(service, operation, result, dialect)
 
 
 def find_handler(service: object | None, operation: str) -> Handler | None:

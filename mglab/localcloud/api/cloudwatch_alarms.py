@@ -1,46 +1,52 @@
-"""The alarms half of CloudWatch: what an alarm is told, what it says, and what happened to it.
+"""The alarms half of CloudWatch: what an alarm is told, what it says, and when its actions are due.
 
 A new alarm is in INSUFFICIENT_DATA; putting one again keeps its state and replaces all else. SetAlarmState
 lasts until the next evaluation (aws-facts 4.4). When an alarm changes its state, those who act on it are
 told; who scales a group is told again each minute for as long as the alarm stays in ALARM (aws-facts 2.6).
+An alarm with a period of less than a minute looks every ten seconds, any other once a minute.
 
-Left out: composite alarms, alarms on metric math or anomaly bands, high-resolution alarms; SNS, EC2 and
-Lambda actions are kept and shown but reach nobody.
+Left out: alarms on anomaly bands; SNS, EC2 and Lambda actions are kept and shown but reach nobody.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from mglab.localcloud.api.cloudwatch_forms import constraint, invalid, moment, one_of, page, refuse_members, require
+from mglab.localcloud.api import cloudwatch_history as history
+from mglab.localcloud.api.cloudwatch_alarm_settings import ACTION_MEMBERS, check_common, rule
+from mglab.localcloud.api.cloudwatch_data import Reader
+from mglab.localcloud.api.cloudwatch_forms import constraint, invalid, moment, one_of, page, require
+from mglab.localcloud.api.cloudwatch_queries import world
 from mglab.localcloud.api.cloudwatch_state import (
     Alarm,
-    CloudWatchState,
-    HistoryItem,
+    AnyAlarm,
+    CompositeAlarm,
     MetricKey,
     Params,
     dimension_list,
     requested_key,
 )
 from mglab.localcloud.api.faults import ApiError
+from mglab.localcloud.rules import alarmrule
 from mglab.localcloud.rules import alarms as rules
-from mglab.localcloud.rules.alarms import Rule, State
-from mglab.localcloud.rules.statistics import MINUTE_S, SIMPLE, is_statistic
+from mglab.localcloud.rules.alarms import State
+from mglab.localcloud.rules.expression import ExpressionError
+from mglab.localcloud.rules.metricmath import evaluate
+from mglab.localcloud.rules.series import TimeSeries
+from mglab.localcloud.rules.statistics import MINUTE_S
 
 STATES: tuple[State, ...] = ("INSUFFICIENT_DATA", "ALARM", "OK")
-TREATMENTS = ("breaching", "notBreaching", "ignore", "missing")
-DAY_S = 86400
-MOST_TAGS = 50
+MOST_NAMES = 100
+LONGEST_REASON, LONGEST_REASON_DATA = 1023, 4000
 AUTO_SCALING_ACTION = "arn:aws:autoscaling:"
 
 OnAlarm = Callable[[Alarm, State, State, float], None]
 """Called with (alarm, old state, new state, lab time) when an alarm's actions are due."""
+NewestEnd = Callable[[Alarm], float]
+"""Up to when an alarm's metric can be published by now."""
 
-_ACTION_MEMBERS: dict[State, str] = {
-    "OK": "OKActions", "ALARM": "AlarmActions", "INSUFFICIENT_DATA": "InsufficientDataActions",
-}
 _GIVEN_BACK = (
     "AlarmDescription", "Statistic", "ExtendedStatistic", "Unit", "DatapointsToAlarm", "TreatMissingData",
     "EvaluateLowSampleCountPercentile",
@@ -50,32 +56,30 @@ _GIVEN_BACK = (
 class AlarmPage:
     """Answers the operations on alarms, and evaluates them."""
 
-    def __init__(self, state: CloudWatchState, now: Callable[[], float], arn_prefix: str) -> None:
-        self.state = state
-        self.now = now
+    def __init__(self, reader: Reader, arn_prefix: str) -> None:
+        self.reader = reader
+        self.state = reader.state
+        self.now = reader.now
         self.arn_prefix = arn_prefix
         self.listeners: list[OnAlarm] = []
 
     def put_metric_alarm(self, params: Params) -> Params:
         """Create an alarm, or replace the settings of one."""
         require(params, "AlarmName", "EvaluationPeriods", "ComparisonOperator")
-        refuse_members(
-            params, "Metrics", "ThresholdMetricId", "EvaluationWindow", "WarmUpConfiguration", "EvaluationCriteria",
-            "EvaluationInterval",
-        )
-        require(params, "MetricName", "Namespace", "Period", "Threshold")
+        check_common(params)
+        if params["AlarmName"] in self.state.composites:
+            raise invalid(f"{params['AlarmName']} is the name of a composite alarm.")
         alarm = self._alarm(params)
         known = self.state.alarms.get(alarm.name)
         if known is not None:
             alarm = replace(
                 alarm, state=known.state, reason=known.reason, reason_data=known.reason_data,
-                state_updated_at=known.state_updated_at, points=known.points,
+                state_updated_at=known.state_updated_at, transitioned_at=known.transitioned_at, points=known.points,
             )
         self.state.alarms[alarm.name] = alarm
         if known is None:
             self.state.tags[alarm.arn] = {tag["Key"]: tag["Value"] for tag in params.get("Tags", ())}
-        did = "Update" if known else "Create"
-        self._note(alarm, "ConfigurationUpdate", f'Alarm "{alarm.name}" {did.lower()}d', {"type": did})
+        history.configured(self.state, self.now(), alarm, "Update" if known else "Create")
         return {}
 
     def _alarm(self, params: Params) -> Alarm:
@@ -83,24 +87,64 @@ class AlarmPage:
         return Alarm(
             name=params["AlarmName"],
             arn=self.arn_prefix + params["AlarmName"],
-            key=requested_key(params),
-            rule=_rule(params),
+            key=None if params.get("Metrics") is not None else requested_key(params),
+            metrics=tuple(params.get("Metrics") or ()),
+            rule=rule(params, self.reader),
             settings={member: params[member] for member in _GIVEN_BACK if params.get(member) is not None},
-            actions={state: tuple(params.get(member) or ()) for state, member in _ACTION_MEMBERS.items()},
+            actions=actions_of(params),
             actions_enabled=params.get("ActionsEnabled", True),
             configured_at=now,
             state_updated_at=now,
+            transitioned_at=now,
         )
 
     def describe_alarms(self, params: Params) -> Params:
-        """List alarms, by name, prefix, state or action."""
+        """List alarms, by name, prefix, state or action; composite ones only when their type is asked for."""
         one_of(params, "StateValue", STATES)
-        refuse_members(params, "ChildrenOfAlarmName", "ParentsOfAlarmName")
-        if params.get("AlarmNames") and params.get("AlarmNamePrefix"):
+        names = params.get("AlarmNames") or []
+        if len(names) > MOST_NAMES:
+            raise constraint(names, "AlarmNames", f"Member must have length less than or equal to {MOST_NAMES}")
+        if names and params.get("AlarmNamePrefix"):
             raise invalid("AlarmNames and AlarmNamePrefix cannot be specified together.")
-        found = [alarm for _, alarm in sorted(self.state.alarms.items()) if _described(alarm, params)]
+        for position, kind in enumerate(params.get("AlarmTypes") or (), 1):
+            one_of({f"AlarmTypes.{position}.member": kind}, f"AlarmTypes.{position}.member", history.ALARM_TYPES)
+        if params.get("ChildrenOfAlarmName") or params.get("ParentsOfAlarmName"):
+            return self._relatives(params)
+        items, token = page(params, [one for one in self._all() if _described(one, params)], default=50, maximum=100)
+        return _shown(items, [describe(one) for one in items]) | {"NextToken": token}
+
+    def _relatives(self, params: Params) -> Params:
+        """List the alarms that a composite one watches, or the composite ones that watch an alarm."""
+        others = set(params) - {"ChildrenOfAlarmName", "ParentsOfAlarmName", "MaxRecords", "NextToken"}
+        if others or {"ChildrenOfAlarmName", "ParentsOfAlarmName"} <= set(params):
+            raise invalid("ChildrenOfAlarmName and ParentsOfAlarmName can only be specified alone.")
+        name = params.get("ChildrenOfAlarmName") or params["ParentsOfAlarmName"]
+        alarm = self.find(name)
+        if alarm is None:
+            raise ApiError("ResourceNotFound", "", 404)
+        if "ChildrenOfAlarmName" in params:
+            watched = self.watched(alarm) if isinstance(alarm, CompositeAlarm) else []
+            found = [one for one in self._all() if one.name in watched]
+            members = ["AlarmName", "AlarmArn", "StateValue", "StateUpdatedTimestamp"]
+        else:
+            found = [one for one in self.state.composites.values() if name in self.watched(one)]
+            members = ["AlarmName", "AlarmArn"]
         items, token = page(params, found, default=50, maximum=100)
-        return {"CompositeAlarms": [], "MetricAlarms": [describe(alarm) for alarm in items], "NextToken": token}
+        rows = [{member: row[member] for member in members} for row in map(describe, items)]
+        return _shown(items, rows) | {"NextToken": token}
+
+    def _all(self) -> list[AnyAlarm]:
+        every: Iterable[AnyAlarm] = (*self.state.composites.values(), *self.state.alarms.values())
+        return sorted(every, key=lambda one: (history.kind_of(one), one.name))
+
+    def find(self, name: str) -> AnyAlarm | None:
+        """Find an alarm of any kind by name or ARN."""
+        name = name.removeprefix(self.arn_prefix)
+        return self.state.alarms.get(name) or self.state.composites.get(name)
+
+    def watched(self, composite: CompositeAlarm) -> list[str]:
+        """Name the alarms that a composite alarm's rule mentions."""
+        return [name.removeprefix(self.arn_prefix) for name in alarmrule.alarms(alarmrule.parse(composite.text))]
 
     def describe_alarms_for_metric(self, params: Params) -> Params:
         """List the alarms on one metric."""
@@ -109,34 +153,36 @@ class AlarmPage:
         found = [alarm for _, alarm in sorted(self.state.alarms.items()) if _watches(alarm, key, params)]
         return {"MetricAlarms": [describe(alarm) for alarm in found]}
 
-    def describe_alarm_history(self, params: Params) -> Params:
-        """List what happened to alarms, newest first unless asked otherwise."""
-        one_of(params, "HistoryItemType", ("ConfigurationUpdate", "StateUpdate", "Action"))
-        one_of(params, "ScanBy", ("TimestampDescending", "TimestampAscending"))
-        found = [item for item in self.state.history if _recalled(item, params)]
-        if params.get("ScanBy") != "TimestampAscending":
-            found.reverse()
-        items, token = page(params, found, default=100, maximum=100)
-        return {"AlarmHistoryItems": [_history_item(item) for item in items], "NextToken": token}
-
     def delete_alarms(self, params: Params) -> Params:
-        """Delete alarms; one that is not there is no error."""
+        """Delete alarms; one that is not there is no error, and the others go all the same."""
         require(params, "AlarmNames")
-        for name in params["AlarmNames"]:
-            alarm = self.state.alarms.pop(name, None)
+        names = params["AlarmNames"]
+        if len(names) > MOST_NAMES:
+            raise constraint(names, "AlarmNames", f"Member must have length less than or equal to {MOST_NAMES}")
+        if sum(name in self.state.composites for name in names) > 1:
+            raise invalid("Only one composite alarm can be deleted at a time.")
+        for name in names:
+            if any(name in self.watched(one) for one in self.state.composites.values() if one.name not in names):
+                raise invalid(f"Cannot delete {name} as there are composite alarm(s) depending on it.")
+        for name in names:
+            alarm = self.state.composites.pop(name, None) or self.state.alarms.pop(name, None)
             if alarm is not None:
                 self.state.tags.pop(alarm.arn, None)
-                self._note(alarm, "ConfigurationUpdate", f'Alarm "{name}" deleted', {"type": "Delete"})
+                history.configured(self.state, self.now(), alarm, "Delete")
         return {}
 
     def set_alarm_state(self, params: Params) -> Params:
         """Put an alarm into a state by hand, until it is next evaluated."""
         require(params, "AlarmName", "StateValue", "StateReason")
         one_of(params, "StateValue", STATES)
-        alarm = self.state.alarms.get(params["AlarmName"])
+        if len(params["StateReason"]) > LONGEST_REASON:
+            most = f"Member must have length less than or equal to {LONGEST_REASON}"
+            raise constraint(params["StateReason"], "StateReason", most)
+        _check_reason_data(params.get("StateReasonData"))
+        alarm = self.find(params["AlarmName"])
         if alarm is None:
             raise ApiError("ResourceNotFound", "", 404)
-        self._enter(alarm, params["StateValue"], params["StateReason"], params.get("StateReasonData"), self.now())
+        self.enter(alarm, params["StateValue"], params["StateReason"], params.get("StateReasonData"), self.now())
         return {}
 
     def enable_alarm_actions(self, params: Params) -> Params:
@@ -149,132 +195,94 @@ class AlarmPage:
 
     def _switch(self, params: Params, *, on: bool) -> Params:
         require(params, "AlarmNames")
-        for name in params["AlarmNames"]:
-            if name in self.state.alarms:
-                self.state.alarms[name].actions_enabled = on
+        for alarm in map(self.find, params["AlarmNames"]):
+            if alarm is not None and alarm.actions_enabled != on:
+                alarm.actions_enabled = on
+                alarm.configured_at = self.now()
+                history.configured(self.state, self.now(), alarm, "Update")
         return {}
 
-    def tag_resource(self, params: Params) -> Params:
-        """Tag an alarm."""
-        require(params, "ResourceARN", "Tags")
-        tags = self._tags(params) | {tag["Key"]: tag["Value"] for tag in params["Tags"]}
-        if len(tags) > MOST_TAGS:
-            raise ApiError("InvalidParameterValue", f"An alarm cannot have more than {MOST_TAGS} tags.")
-        self.state.tags[params["ResourceARN"]] = tags
-        return {}
-
-    def untag_resource(self, params: Params) -> Params:
-        """Take tags off an alarm."""
-        require(params, "ResourceARN", "TagKeys")
-        tags = self._tags(params)
-        for key in params["TagKeys"]:
-            tags.pop(key, None)
-        return {}
-
-    def list_tags_for_resource(self, params: Params) -> Params:
-        """Give an alarm's tags."""
-        require(params, "ResourceARN")
-        return {"Tags": [{"Key": key, "Value": value} for key, value in self._tags(params).items()]}
-
-    def _tags(self, params: Params) -> dict[str, str]:
-        tags = self.state.tags.get(params["ResourceARN"])
-        if tags is None:
-            raise ApiError("ResourceNotFoundException", f"Unknown resource: {params['ResourceARN']}", 404)
-        return tags
-
-    def evaluate(self, now: float, newest_end: Callable[[MetricKey], float]) -> None:
-        """Let every alarm look at its metric once; ``newest_end`` says up to when it can be published."""
+    def evaluate(self, now: float, newest_end: NewestEnd, *, high_resolution: bool = False) -> None:
+        """Let every alarm (of a high resolution, or of none) look at its metric once."""
         for alarm in list(self.state.alarms.values()):
-            samples = self.state.series.get(alarm.key, [])
-            verdict = rules.evaluate(alarm.rule, rules.window(samples, alarm.rule, newest_end(alarm.key), now))
-            if verdict.points:
-                alarm.points = verdict.points
-            if verdict.state is not None and verdict.state != alarm.state:
-                data = rules.reason_data(alarm.rule, verdict, now)
-                self._enter(alarm, verdict.state, verdict.reason, data, now)
-            elif alarm.state == "ALARM" and _scales(alarm):
-                self._act(alarm, alarm.state, now)
+            if (alarm.rule.period_s < MINUTE_S) == high_resolution:
+                self._look(alarm, now, newest_end(alarm))
 
-    def _enter(self, alarm: Alarm, state: State, reason: str, data: str | None, now: float) -> None:
-        old, before = alarm.state, _told(alarm)
+    def _look(self, alarm: Alarm, now: float, newest_end: float) -> None:
+        verdict = rules.evaluate(alarm.rule, self._window(alarm, now, newest_end))
+        if verdict.points:
+            alarm.points = verdict.points
+        if verdict.state is not None and verdict.state != alarm.state:
+            data = rules.reason_data(alarm.rule, verdict, now, newest_end)
+            self.enter(alarm, verdict.state, verdict.reason, data, now)
+        elif alarm.state == "ALARM" and _scales(alarm):
+            self._act(alarm, alarm.state, now)
+
+    def _window(self, alarm: Alarm, now: float, newest_end: float) -> rules.Window:
+        if alarm.key is not None:
+            return rules.window(self.state.series.get(alarm.key, []), alarm.rule, newest_end, now)
+        start, end = rules.evaluation_range(alarm.rule, newest_end)
+        name = next(query["Id"] for query in alarm.metrics if query.get("ReturnData", True))
+        known = world(self.reader, alarm.metrics, start, end)
+        try:
+            found = known.metrics[name] if name in known.metrics else evaluate(known, name)
+        except ExpressionError:
+            found = ()
+        points = found.points if isinstance(found, TimeSeries) else {}
+        return rules.window_of(points, alarm.rule, newest_end)
+
+    def enter(self, alarm: AnyAlarm, state: State, reason: str, data: str | None, now: float) -> None:
+        """Bring an alarm into a state, note it, and let its actions run."""
+        old, before = alarm.state, history.told(alarm)
         alarm.state, alarm.reason, alarm.reason_data = state, reason, data
+        alarm.state_updated_at = now
         if old == state:
             return
-        alarm.state_updated_at = now
-        summary = f"Alarm updated from {old} to {state}"
-        self._note(alarm, "StateUpdate", summary, {"oldState": before, "newState": _told(alarm)})
+        alarm.transitioned_at = now
+        history.changed(self.state, now, alarm, before)
         if alarm.actions_enabled:
             for action in alarm.actions[state]:
-                self._note_action(alarm, action)
-        self._act(alarm, old, now)
+                reached = bool(self.listeners) and action.startswith(AUTO_SCALING_ACTION)
+                history.acted(self.state, now, alarm, action, reached=reached)
+        if isinstance(alarm, Alarm):
+            self._act(alarm, old, now)
 
     def _act(self, alarm: Alarm, old: State, now: float) -> None:
         if alarm.actions_enabled:
             for listener in self.listeners:
                 listener(alarm, old, alarm.state, now)
 
-    def _note_action(self, alarm: Alarm, action: str) -> None:
-        if self.listeners and action.startswith(AUTO_SCALING_ACTION):
-            self._note(alarm, "Action", f"Successfully executed action {action}", {"actionState": "Succeeded"})
-        else:
-            self._note(alarm, "Action", f"Failed to execute action {action}", {"actionState": "Failed"})
 
-    def _note(self, alarm: Alarm, kind: str, summary: str, data: Params) -> None:
-        text = json.dumps({"version": "1.0", **data}, separators=(",", ":"))
-        self.state.history.append(HistoryItem(self.now(), alarm.name, kind, summary, text))
+def actions_of(params: Params) -> dict[State, tuple[str, ...]]:
+    """Read the actions of each state."""
+    return {state: tuple(params.get(member) or ()) for state, member in ACTION_MEMBERS.items()}
 
 
-def _told(alarm: Alarm) -> Params:
-    """Give a state as the history tells it: the reason in words, and its data when there are any."""
-    told: Params = {"stateValue": alarm.state, "stateReason": alarm.reason}
-    return told if alarm.reason_data is None else told | {"stateReasonData": json.loads(alarm.reason_data)}
-
-
-def _rule(params: Params) -> Rule:
-    """Read what is compared with what; refuse what AWS refuses."""
-    one_of(params, "ComparisonOperator", rules.COMPARISONS)
-    one_of(params, "TreatMissingData", TREATMENTS)
-    name = _statistic(params)
-    period_s, periods = params["Period"], params["EvaluationPeriods"]
-    needed = params.get("DatapointsToAlarm")
-    if period_s < MINUTE_S or period_s % MINUTE_S:
-        raise invalid("Period must be a multiple of 60; the local cloud has no high-resolution metrics.")
-    if periods < 1:
-        raise constraint(periods, "EvaluationPeriods", "Member must have value greater than or equal to 1")
-    if period_s * periods > DAY_S:
-        raise invalid("Metrics cannot be checked across more than a day (EvaluationPeriods * Period must be <= 86400).")
-    if needed is not None and not 1 <= needed <= periods:
-        raise invalid("DatapointsToAlarm must be at least 1 and not greater than EvaluationPeriods.")
-    return Rule(
-        statistic=name, period_s=period_s, comparison=params["ComparisonOperator"], threshold=params["Threshold"],
-        evaluation_periods=periods, datapoints_to_alarm=needed or periods, m_of_n=needed is not None,
-        treat_missing=params.get("TreatMissingData", "missing"), unit=params.get("Unit"),
-    )
-
-
-def _statistic(params: Params) -> str:
-    simple, extended = params.get("Statistic"), params.get("ExtendedStatistic")
-    if (simple is None) == (extended is None):
-        raise invalid("Exactly one of Statistic and ExtendedStatistic must be specified.")
-    one_of(params, "Statistic", SIMPLE)
-    if extended is not None and (extended in SIMPLE or not is_statistic(extended)):
-        raise invalid(f"The value {extended} for parameter ExtendedStatistic is not supported.")
-    return str(simple or extended)
+def _check_reason_data(text: str | None) -> None:
+    if text is None:
+        return
+    if len(text) > LONGEST_REASON_DATA:
+        most = f"Member must have length less than or equal to {LONGEST_REASON_DATA}"
+        raise constraint(text, "StateReasonData", most)
+    try:
+        json.loads(text)
+    except ValueError:
+        raise ApiError("InvalidFormat", "StateReasonData is not valid JSON") from None
 
 
 def _scales(alarm: Alarm) -> bool:
     return any(action.startswith(AUTO_SCALING_ACTION) for action in alarm.actions["ALARM"])
 
 
-def _described(alarm: Alarm, params: Params) -> bool:
-    if "MetricAlarm" not in (params.get("AlarmTypes") or ["MetricAlarm"]):
+def _described(alarm: AnyAlarm, params: Params) -> bool:
+    if history.kind_of(alarm) not in (params.get("AlarmTypes") or ["MetricAlarm"]):
         return False
     if params.get("AlarmNames") and alarm.name not in params["AlarmNames"]:
         return False
     if not alarm.name.startswith(params.get("AlarmNamePrefix") or ""):
         return False
     prefix = params.get("ActionPrefix")
-    if prefix and not any(action.startswith(prefix) for action in alarm.actions["ALARM"]):
+    if prefix and not any(action.startswith(prefix) for actions in alarm.actions.values() for action in actions):
         return False
     return params.get("StateValue") in (None, alarm.state)
 
@@ -282,52 +290,61 @@ def _described(alarm: Alarm, params: Params) -> bool:
 def _watches(alarm: Alarm, key: MetricKey, params: Params) -> bool:
     statistic = params.get("Statistic") or params.get("ExtendedStatistic")
     return (
-        alarm.key == key
+        (alarm.key == key or any(requested_key(metric) == key for metric in _metrics_of(alarm.metrics)))
         and statistic in (None, alarm.rule.statistic)
         and params.get("Period") in (None, alarm.rule.period_s)
         and params.get("Unit") in (None, alarm.rule.unit)
     )
 
 
-def _recalled(item: HistoryItem, params: Params) -> bool:
-    if params.get("AlarmName") not in (None, item.alarm_name):
-        return False
-    if params.get("HistoryItemType") not in (None, item.kind):
-        return False
-    after, before = params.get("StartDate"), params.get("EndDate")
-    return (after is None or item.at >= after.timestamp()) and (before is None or item.at <= before.timestamp())
+def _metrics_of(queries: Sequence[Params]) -> list[Params]:
+    return [query["MetricStat"]["Metric"] for query in queries if query.get("MetricStat")]
 
 
-def _history_item(item: HistoryItem) -> Params:
+def _shown(alarms: Sequence[AnyAlarm], rows: Sequence[Params]) -> Params:
+    pairs = list(zip(alarms, rows, strict=True))
     return {
-        "AlarmName": item.alarm_name,
-        "AlarmType": "MetricAlarm",
-        "Timestamp": moment(item.at),
-        "HistoryItemType": item.kind,
-        "HistorySummary": item.summary,
-        "HistoryData": item.data,
+        "CompositeAlarms": [row for alarm, row in pairs if isinstance(alarm, CompositeAlarm)],
+        "MetricAlarms": [row for alarm, row in pairs if isinstance(alarm, Alarm)],
     }
 
 
-def describe(alarm: Alarm) -> Params:
+def describe(alarm: AnyAlarm) -> Params:
     """Give an alarm as DescribeAlarms shows it."""
+    own = _of_metric(alarm) if isinstance(alarm, Alarm) else {"AlarmRule": getattr(alarm, "text", "")}
     return {
         "AlarmName": alarm.name,
         "AlarmArn": alarm.arn,
         "AlarmConfigurationUpdatedTimestamp": moment(alarm.configured_at),
         "ActionsEnabled": alarm.actions_enabled,
-        **{member: list(alarm.actions[state]) for state, member in _ACTION_MEMBERS.items()},
+        **{member: list(alarm.actions[state]) for state, member in ACTION_MEMBERS.items()},
         "StateValue": alarm.state,
         "StateReason": alarm.reason,
         **({"StateReasonData": alarm.reason_data} if alarm.reason_data else {}),
         "StateUpdatedTimestamp": moment(alarm.state_updated_at),
-        "StateTransitionedTimestamp": moment(alarm.state_updated_at),
-        "MetricName": alarm.key.name,
-        "Namespace": alarm.key.namespace,
-        "Dimensions": dimension_list(alarm.key.dimensions),
-        "Period": alarm.rule.period_s,
+        "StateTransitionedTimestamp": moment(alarm.transitioned_at),
+        **own,
+        **alarm.settings,
+    }
+
+
+def _of_metric(alarm: Alarm) -> Params:
+    watched: Params = {"Dimensions": [], "Metrics": [_query(query) for query in alarm.metrics]}
+    if alarm.key is not None:
+        watched = {
+            "MetricName": alarm.key.name,
+            "Namespace": alarm.key.namespace,
+            "Dimensions": dimension_list(alarm.key.dimensions),
+            "Period": alarm.rule.period_s,
+        }
+    return {
+        **watched,
         "EvaluationPeriods": alarm.rule.evaluation_periods,
         "Threshold": float(alarm.rule.threshold),
         "ComparisonOperator": alarm.rule.comparison,
-        **alarm.settings,
     }
+
+
+def _query(query: Params) -> Params:
+    """Give a query back with the default that AWS adds."""
+    return {**query, "ReturnData": query.get("ReturnData", True)}

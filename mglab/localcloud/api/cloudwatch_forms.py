@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from mglab.localcloud.api.faults import ApiError
+from mglab.localcloud.api.faults import ApiError, missing_members
 
 Params = dict[str, Any]
 Item = TypeVar("Item")
@@ -32,14 +32,10 @@ def constraint(value: object, member: str, demand: str) -> ApiError:
 
 
 def require(params: Params, *members: str) -> None:
-    """Refuse a request in which one of the members is missing."""
-    for member in members:
-        if params.get(member) is None:
-            name = member[:1].lower() + member[1:]
-            raise invalid(
-                f"1 validation error detected: Value null at '{name}' failed to satisfy constraint: "
-                "Member must not be null"
-            )
+    """Refuse a request in which some of the members are missing; all of them are told at once."""
+    absent = [member[:1].lower() + member[1:] for member in members if params.get(member) is None]
+    if absent:
+        raise missing_members(absent)
 
 
 def one_of(params: Params, member: str, allowed: Sequence[str]) -> None:

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
+from mglab.localcloud.api.cloudwatch_views import VIEWS, Area
 from mglab.localcloud.rules.graph import Scale, Series, axis_words, number, scale, stacked, time_ticks, unbroken
 from mglab.localcloud.rules.widget import Annotation, Side, Widget
 
@@ -23,7 +24,6 @@ COLOURS = (
     "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf",
     "#aec7e8", "#ffbb78", "#98df8a", "#ff9896", "#c5b0d5", "#c49c94", "#f7b6d2", "#c7c7c7", "#dbdb8d", "#9edae5",
 )  # fmt: skip
-INK, SOFT, GRID, AXIS = "#16191f", "#687078", "#e9ebed", "#aab7b8"
 TITLE_PX, TEXT_PX = 15, 11
 PADDING, ROW, SQUARE, GAP = 10, 18, 10, 6
 ABOVE, BELOW = 20, 22
@@ -32,6 +32,20 @@ LEVEL_EVERY_PX = 24
 LEAST_WIDTH, LEAST_HEIGHT = 160, 150
 """A smaller picture has the lines alone: words would cover them."""
 _DRAWING = Lock()
+
+
+class Theme(NamedTuple):
+    """The colours of what is not a line."""
+
+    ground: str
+    ink: str
+    soft: str
+    grid: str
+    axis: str
+
+
+LIGHT = Theme("white", "#16191f", "#687078", "#e9ebed", "#aab7b8")
+DARK = Theme("#1d2733", "#e9ebed", "#b6bec9", "#414d5c", "#687078")
 _STYLE = {
     "font.family": "DejaVu Sans", "text.parse_math": False, "path.simplify": False, "lines.antialiased": True,
 }  # fmt: skip
@@ -71,6 +85,7 @@ class _Sheet:
     series: list[Series]
     figure: Any = field(init=False)
     renderer: Any = field(init=False)
+    theme: Theme = field(init=False)
 
     def __post_init__(self) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -78,14 +93,19 @@ class _Sheet:
 
         # 72 dots an inch: a point is a pixel. The fraction keeps a width like 57 from being rounded down.
         size = ((self.widget.width + 0.001) / 72, (self.widget.height + 0.001) / 72)
-        self.figure = Figure(figsize=size, dpi=72, facecolor="white")
+        self.theme = DARK if self.widget.dark else LIGHT
+        self.figure = Figure(figsize=size, dpi=72, facecolor=self.theme.ground)
         self.renderer = FigureCanvasAgg(self.figure).get_renderer()
         self.colours = [one.line.colour or COLOURS[n % len(COLOURS)] for n, one in enumerate(self.series)]
 
     def drawn(self) -> bytes:
         plain = self.widget.width < LEAST_WIDTH or self.widget.height < LEAST_HEIGHT
         box = Box(0, 0, self.widget.width, self.widget.height) if plain else self._surroundings()
-        self._plot(box, plain)
+        view = VIEWS.get(self.widget.view)
+        if view is None:
+            self._plot(box, plain)
+        else:
+            view(self, Area(box.left, box.top, box.right, box.bottom), self.theme.ink, self.theme.soft)
         out = BytesIO()
         self.figure.savefig(out, format="png", dpi=72, metadata={"Software": None})
         return out.getvalue()
@@ -96,9 +116,11 @@ class _Sheet:
         """Write the title and the legend; give what they leave."""
         top, bottom, right = float(PADDING), float(self.widget.height - PADDING), float(self.widget.width - PADDING)
         if self.widget.title:
-            title = self._cut(self.widget.title, right - PADDING, TITLE_PX)
-            self._write(PADDING, top + TITLE_PX / 2, title, TITLE_PX, INK)
+            title = self.cut(self.widget.title, right - PADDING, TITLE_PX)
+            self.write(PADDING, top + TITLE_PX / 2, title, TITLE_PX, self.theme.ink)
             top += TITLE_PX + 11
+        if self.widget.view == "singleValue":
+            return Box(PADDING, top, right, bottom)
         if self.widget.legend == "bottom":
             bottom = self._legend_below(bottom)
         elif self.widget.legend == "right":
@@ -107,7 +129,7 @@ class _Sheet:
 
     def _entries(self, most_px: float) -> list[tuple[str, str, float]]:
         """Give each legend entry's colour, words and width."""
-        words = [self._cut(one.line.label, most_px - SQUARE - GAP, TEXT_PX) for one in self.series]
+        words = [self.cut(one.line.label, most_px - SQUARE - GAP, TEXT_PX) for one in self.series]
         return [
             (colour, word, SQUARE + GAP + self._width(word, TEXT_PX))
             for colour, word in zip(self.colours, words, strict=True)
@@ -127,7 +149,8 @@ class _Sheet:
         if len(rows) > most:
             shown = [one for one in rows[most - 1] if one[0] + SQUARE + GAP + self._width(one[2], TEXT_PX) < whole - 40]
             hidden = sum(len(row) for row in rows[most - 1 :]) - len(shown)
-            self._write(self.widget.width - PADDING, bottom - ROW / 2, f"+{hidden}", TEXT_PX, SOFT, ha="right")
+            right, middle = self.widget.width - PADDING, bottom - ROW / 2
+            self.write(right, middle, f"+{hidden}", TEXT_PX, self.theme.soft, ha="right")
             rows = [*rows[: most - 1], shown]
         top = bottom - ROW * len(rows)
         for place, row in enumerate(rows):
@@ -148,7 +171,7 @@ class _Sheet:
 
         down = self.widget.height - (y + ROW / 2 + SQUARE / 2)
         self.figure.add_artist(Rectangle((x, down), SQUARE, SQUARE, color=colour, transform=None))
-        self._write(x + SQUARE + GAP, y + ROW / 2, word, TEXT_PX, INK)
+        self.write(x + SQUARE + GAP, y + ROW / 2, word, TEXT_PX, self.theme.ink)
 
     # -- the plot
 
@@ -171,7 +194,7 @@ class _Sheet:
             units = [one.unit for one in self._on(side) if one.points]
             words = axis_words(getattr(self.widget, side), units)
             x, ha = (box.left, "left") if side == "left" else (box.right, "right")
-            self._write(x, box.top - 12, self._cut(words, box.width / 2, TEXT_PX), TEXT_PX, SOFT, ha=ha)
+            self.write(x, box.top - 12, self.cut(words, box.width / 2, TEXT_PX), TEXT_PX, self.theme.soft, ha=ha)
         for at, word in time_ticks(self.widget.start, self.widget.end, self.widget.offset_s, box.width):
             self._time(box, at, word)
 
@@ -201,8 +224,8 @@ class _Sheet:
         ax.set_ylim(shown.low, shown.high)
         if first and not plain:
             for tick in shown.ticks:
-                ax.axhline(tick, color=GRID, linewidth=1, zorder=0, clip_on=False)
-            ax.axhline(shown.low, color=AXIS, linewidth=1, zorder=1, clip_on=False)
+                ax.axhline(tick, color=self.theme.grid, linewidth=1, zorder=0, clip_on=False)
+            ax.axhline(shown.low, color=self.theme.axis, linewidth=1, zorder=1, clip_on=False)
         return ax
 
     def _lines(self, ax: Any, side: Side) -> None:
@@ -221,17 +244,17 @@ class _Sheet:
         for tick in shown.ticks:
             y = box.bottom - (tick - shown.low) / (shown.high - shown.low) * box.height
             x, ha = (box.left - 6, "right") if side == "left" else (box.right + 6, "left")
-            self._write(x, y, number(tick), TEXT_PX, SOFT, ha=ha)
+            self.write(x, y, number(tick), TEXT_PX, self.theme.soft, ha=ha)
 
     def _time(self, box: Box, at: float, word: str) -> None:
         from matplotlib.lines import Line2D
 
         x = box.left + (at - self.widget.start) / (self.widget.end - self.widget.start) * box.width
         foot = self.widget.height - box.bottom
-        self.figure.add_artist(Line2D((x, x), (foot, foot - 4), color=AXIS, linewidth=1, transform=None))
+        self.figure.add_artist(Line2D((x, x), (foot, foot - 4), color=self.theme.axis, linewidth=1, transform=None))
         half = self._width(word, TEXT_PX) / 2
         x = min(max(x, half + 1), self.widget.width - half - 1)
-        self._write(x, box.bottom + 13, word, TEXT_PX, SOFT, ha="center")
+        self.write(x, box.bottom + 13, word, TEXT_PX, self.theme.soft, ha="center")
 
     # -- annotations
 
@@ -258,9 +281,9 @@ class _Sheet:
             if value is not None and low <= value <= high:
                 ax.axhline(value, color=colour, linewidth=1.5, zorder=4)
                 if label and not plain:
-                    words = self._cut(label, box.width / 2, TEXT_PX)
+                    words = self.cut(label, box.width / 2, TEXT_PX)
                     y = box.bottom - (value - low) / (high - low) * box.height
-                    self._write(box.right - 3, y - 9, words, TEXT_PX, colour, ha="right", over=True)
+                    self.write(box.right - 3, y - 9, words, TEXT_PX, colour, ha="right", over=True)
 
     def _moment(self, ax: Any, mark: Annotation, automatic: str) -> None:
         colour = mark.colour or automatic
@@ -279,7 +302,7 @@ class _Sheet:
             for at, label in ((mark.value, mark.label), (mark.until, mark.until_label)):
                 if at is None or not label or not self.widget.start <= at <= self.widget.end:
                     continue
-                words = self._cut(label, box.width / 2, TEXT_PX)
+                words = self.cut(label, box.width / 2, TEXT_PX)
                 x = box.left + (at - self.widget.start) / (self.widget.end - self.widget.start) * box.width
                 width = self._width(words, TEXT_PX) + 8
                 ha = "left" if x + width < box.right or x - width < box.left else "right"
@@ -289,20 +312,24 @@ class _Sheet:
                 y = box.top + 7 + 13 * row
                 if y < box.bottom - 7:
                     aside = x + (4 if ha == "left" else -4)
-                    self._write(aside, y, words, TEXT_PX, mark.colour or automatic, ha=ha, over=True)
+                    self.write(aside, y, words, TEXT_PX, mark.colour or automatic, ha=ha, over=True)
 
     # -- words
 
-    def _write(
+    def write(
         self, x: float, y: float, words: str, size: float, colour: str, *, ha: str = "left", over: bool = False
     ) -> None:
         """Write words beside a point, at its height; ``over`` the plot they have a ground of their own."""
         if words:
-            ground = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1} if over else None
+            ground = {"facecolor": self.theme.ground, "alpha": 0.8, "linewidth": 0, "pad": 1} if over else None
             self.figure.text(
                 x, self.widget.height - y, _printable(words), fontsize=size, color=colour, ha=ha, va="center_baseline",
                 transform=None, bbox=ground,
             )  # fmt: skip
+
+    def up(self, y: float) -> float:
+        """Give a height from the foot of the picture, which matplotlib counts from."""
+        return self.widget.height - y
 
     def _width(self, words: str, size: float) -> float:
         from matplotlib.font_manager import FontProperties
@@ -311,7 +338,7 @@ class _Sheet:
         width: float = self.renderer.get_text_width_height_descent(_printable(words), font, ismath=False)[0]
         return width
 
-    def _cut(self, words: str, most_px: float, size: float) -> str:
+    def cut(self, words: str, most_px: float, size: float) -> str:
         """Shorten words to a width, with an ellipsis; one line only."""
         words = " ".join(words[: self.widget.width].split())  # no letter is narrower than a pixel
         if self._width(words, size) <= most_px:

@@ -1,4 +1,4 @@
-"""What CloudWatch remembers: the samples of each metric, the alarms, and what happened to them.
+"""What CloudWatch remembers: the samples of each metric, the alarms and what happened to them, the dashboards.
 
 A metric is its namespace, its name and its exact set of dimensions: another combination is another metric,
 and one that nobody published has no data (aws-facts 4.1). The state holds values only, so that it can be
@@ -13,10 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mglab.localcloud.rules.alarms import Point, Rule, State
-from mglab.localcloud.rules.statistics import Sample
+from mglab.localcloud.rules.statistics import Sample, rolled_up
 
-RETENTION_S = 15 * 86400.0
-"""One-minute samples are kept fifteen days (aws-facts 4.4)."""
 HISTORY_S = 14 * 86400.0
 """How long DescribeAlarmHistory reaches back (aws-facts 4.4, its source's page on alarms)."""
 
@@ -53,14 +51,12 @@ def dimension_list(dimensions: Dimensions) -> list[Params]:
     return [{"Name": name, "Value": value} for name, value in dimensions]
 
 
-@dataclass
-class Alarm:
-    """A metric alarm and the state that it is in."""
+@dataclass(kw_only=True)
+class AnyAlarm:
+    """What every kind of alarm has, and the state that it is in."""
 
     name: str
     arn: str
-    key: MetricKey
-    rule: Rule
     settings: Params
     """The request's own members that are only given back."""
     actions: dict[State, tuple[str, ...]]
@@ -70,8 +66,37 @@ class Alarm:
     reason: str = "Unchecked: Initial alarm creation"
     reason_data: str | None = None
     state_updated_at: float = 0.0
+    transitioned_at: float = 0.0
+
+
+@dataclass(kw_only=True)
+class Alarm(AnyAlarm):
+    """A metric alarm: on one metric (``key``), or on metric math over several (``metrics``)."""
+
+    rule: Rule
+    key: MetricKey | None = None
+    metrics: tuple[Params, ...] = ()
     points: tuple[Point, ...] = ()
     """The points that the last evaluation rested on, oldest first."""
+
+
+@dataclass(kw_only=True)
+class CompositeAlarm(AnyAlarm):
+    """An alarm on other alarms."""
+
+    text: str
+    """Its AlarmRule, as given."""
+    why: str = "created"
+    """What its next evaluation follows: its being created or updated; empty when that is told already."""
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A dashboard's document, as it was given."""
+
+    name: str
+    body: str
+    modified_at: float
 
 
 @dataclass(frozen=True)
@@ -83,6 +108,7 @@ class HistoryItem:
     kind: str
     summary: str
     data: str
+    alarm_type: str = "MetricAlarm"
 
 
 @dataclass
@@ -91,11 +117,15 @@ class CloudWatchState:
 
     series: dict[MetricKey, list[Sample]] = field(default_factory=dict)
     alarms: dict[str, Alarm] = field(default_factory=dict)
+    composites: dict[str, CompositeAlarm] = field(default_factory=dict)
+    dashboards: dict[str, Dashboard] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Alarm ARN to its tags."""
+    """ARN of an alarm to its tags."""
     history: list[HistoryItem] = field(default_factory=list)
     evaluated_minute: int = 0
     """The last lab minute in which the alarms looked at their metrics."""
+    evaluated_slot: int = 0
+    """The last ten seconds in which the high-resolution alarms did."""
 
     def add(self, key: MetricKey, samples: Iterable[Sample]) -> None:
         """Store samples in order of time."""
@@ -104,12 +134,12 @@ class CloudWatchState:
             insort(kept, sample, key=lambda s: s.at)
 
     def forget(self, now: float) -> None:
-        """Drop what AWS would no longer answer."""
+        """Roll up what grows old, and drop what AWS would no longer answer (aws-facts 4.4, retention)."""
         for key, samples in list(self.series.items()):
-            old = next((i for i, s in enumerate(samples) if s.at >= now - RETENTION_S), len(samples))
-            if old == len(samples):
+            kept = rolled_up(samples, now)
+            if kept:
+                self.series[key] = kept
+            else:
                 del self.series[key]
-            elif old:
-                del samples[:old]
         if self.history and self.history[0].at < now - HISTORY_S:
             self.history = [item for item in self.history if item.at >= now - HISTORY_S]

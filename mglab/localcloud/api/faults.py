@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class ApiError(Exception):
     """One error answer. ``code`` is the wire code, e.g. ``DuplicateListener``, not the shape's name."""
@@ -11,3 +13,11 @@ class ApiError(Exception):
         self.code = code
         self.message = message
         self.status = status
+
+
+def missing_members(names: Sequence[str]) -> ApiError:
+    """Make the refusal of a request without members that it needs, all of them told at once."""
+    demand = "failed to satisfy constraint: Member must not be null"
+    count = "1 validation error" if len(names) == 1 else f"{len(names)} validation errors"
+    told = "; ".join(f"Value null at '{name}' {demand}" for name in names)
+    return ApiError("ValidationError", f"{count} detected: {told}")

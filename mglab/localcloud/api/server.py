@@ -2,8 +2,8 @@
 
 boto3 keeps a connection per thread and calls again and again on it. werkzeug's server closes after each
 answer and then waits 10 ms; this one, on the standard library's, keeps the connection and sends each answer in
-one packet without Nagle's delay. Whatever could leave unread bytes on a connection (a body too long or in
-chunks) closes it. The ``Date`` header is real time, whatever the lab's clock says.
+one packet without Nagle's delay. A body may come in chunks. Whatever could leave unread bytes on a connection (a body
+too long, a method that no service has) closes it. The ``Date`` header is real time, whatever the lab's clock says.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from mglab.localcloud.api.wire import MOST_BODY_BYTES
 log = logging.getLogger(__name__)
 
 IDLE_CONNECTION_S = 120.0
+LONGEST_CHUNK_LINE, MOST_TRAILERS = 4096, 50
 
 
 class Server:
@@ -78,8 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self._body()
         if body is None:
-            self.close_connection = True
-            self.send_error(413, "The request body is too large or of unknown length")
+            self._closed_with(413)
             return
         for part in self.server.app(self._environ(body), self._start_response):
             self.wfile.write(part)
@@ -87,12 +87,43 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST
 
+    def do_PUT(self) -> None:
+        self._closed_with(405, ("Allow", "GET, POST"))
+
+    do_HEAD = do_DELETE = do_PATCH = do_OPTIONS = do_PUT
+
+    def _closed_with(self, status: int, *headers: tuple[str, str]) -> None:
+        """Answer with a bare status and hang up: what else the client sends is not read."""
+        self.close_connection = True
+        self.send_response(status)
+        for name, value in (*headers, ("Connection", "close"), ("Content-Length", "0")):
+            self.send_header(name, value)
+        self.end_headers()
+
     def _body(self) -> bytes | None:
         """Read the body; None when its end cannot be told or is too far."""
+        if "Transfer-Encoding" in self.headers:
+            chunked = self.headers["Transfer-Encoding"].strip().lower() == "chunked"
+            return self._chunks() if chunked and "Content-Length" not in self.headers else None
         length = self.headers.get("Content-Length", "0")
-        if "Transfer-Encoding" in self.headers or not length.isdigit() or int(length) > MOST_BODY_BYTES:
+        if not length.isdecimal() or int(length) > MOST_BODY_BYTES:
             return None
         return self.rfile.read(int(length))
+
+    def _chunks(self) -> bytes | None:
+        """Read a body in chunks up to the empty one; None when it is malformed or too long."""
+        body = b""
+        while True:
+            size = self.rfile.readline(LONGEST_CHUNK_LINE).partition(b";")[0].strip()
+            if not size or size.strip(b"0123456789abcdefABCDEF") or len(body) + int(size, 16) > MOST_BODY_BYTES:
+                return None
+            if not int(size, 16):
+                break
+            body += self.rfile.read(int(size, 16))
+            if self.rfile.readline(LONGEST_CHUNK_LINE) not in (b"\r\n", b"\n"):
+                return None
+        trailers = (self.rfile.readline(LONGEST_CHUNK_LINE) for _ in range(MOST_TRAILERS))
+        return body if any(line in (b"\r\n", b"\n", b"") for line in trailers) else None
 
     def _environ(self, body: bytes) -> dict[str, Any]:
         path, _, query = self.path.partition("?")

@@ -20,8 +20,8 @@ def read(shape: StructureShape | None, body: bytes) -> dict[str, Any]:
     """Read a JSON body as the parameters that the shape describes."""
     try:
         document = json.loads(body or b"{}")
-        return _structure_in(shape, document) if shape is not None else {}
-    except (ValueError, TypeError, AttributeError, binascii.Error) as broken:
+        return structure_in(shape, document) if shape is not None else {}
+    except (ValueError, TypeError, AttributeError, binascii.Error, RecursionError) as broken:
         raise ApiError("SerializationException", "The request body could not be read.") from broken
 
 
@@ -35,7 +35,8 @@ def error(shape_name: str, message: str) -> bytes:
     return json.dumps({"__type": shape_name, "message": message}).encode()
 
 
-def _structure_in(shape: StructureShape, document: Mapping[str, Any]) -> dict[str, Any]:
+def structure_in(shape: StructureShape, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Take what a decoded document has of the shape; what the model does not know is passed over, as AWS does."""
     return {
         name: _in(member, document[name]) for name, member in shape.members.items() if document.get(name) is not None
     }
@@ -43,15 +44,28 @@ def _structure_in(shape: StructureShape, document: Mapping[str, Any]) -> dict[st
 
 def _in(shape: Shape, value: Any) -> Any:
     if isinstance(shape, StructureShape):
-        return _structure_in(shape, value)
+        return structure_in(shape, value)
     if isinstance(shape, ListShape):
         return [_in(shape.member, item) for item in value]
     if isinstance(shape, MapShape):
         return {key: _in(shape.value, item) for key, item in value.items()}
     if shape.type_name == "timestamp":
         return timestamp(value)
-    if shape.type_name == "blob":
+    if shape.type_name == "blob" and isinstance(value, str):
         return base64.b64decode(value, validate=True)
+    return _checked(shape, value)
+
+
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "string": str, "boolean": bool, "integer": int, "long": int, "float": (int, float), "double": (int, float),
+}  # fmt: skip
+
+
+def _checked(shape: Shape, value: Any) -> Any:
+    """Give a value of the shape's type; raises TypeError for any other."""
+    kind = _KINDS.get(shape.type_name, object)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool and kind is not object):
+        raise TypeError(f"{shape.name} is no {shape.type_name}")
     return value
 
 

@@ -25,9 +25,10 @@ LEAF = ""
 
 
 def form(body: bytes) -> dict[str, str]:
-    """Decode a form's body."""
+    """Decode a form's body; what a presigned URL adds to it is no part of it."""
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=False))
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, strict_parsing=False)
+        return {name: text for name, text in pairs if not name.startswith("X-Amz-")}
     except (UnicodeDecodeError, ValueError) as broken:
         raise ApiError("MalformedQueryString", "The query string contains a syntax error.") from broken
 
@@ -42,8 +43,14 @@ def read(shape: StructureShape | None, fields: dict[str, str], *, ec2: bool) -> 
         for part in name.split("."):
             node = node.setdefault(part, {})
         node[LEAF] = text
-    read_shape = _Reader(ec2)
-    return read_shape.structure(shape, tree)
+    return _Reader(ec2).structure(shape, tree)
+
+
+def unknown(shape: StructureShape | None, fields: dict[str, str], *, ec2: bool) -> list[str]:
+    """Name the parameters of a form that the shape does not know, in order, as far as the first dot."""
+    names = dict.fromkeys(name.partition(".")[0] for name in fields)
+    known = {"Action", "Version"} | _Reader(ec2).names(shape)
+    return [name for name in names if name not in known]
 
 
 class _Reader:
@@ -70,6 +77,10 @@ class _Reader:
             if wire_name in node:
                 found[name] = self.value(member, node[wire_name], name)
         return found
+
+    def names(self, shape: StructureShape | None) -> set[str]:
+        """Give the names that the shape's members have on the wire."""
+        return set() if shape is None else {self._name(member, name) for name, member in shape.members.items()}
 
     def _list(self, shape: ListShape, node: Tree, where: str) -> list[Any]:
         if not self._ec2 and not shape.serialization.get("flattened"):

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from mglab.localcloud.rules.statistics import Sample, aligned, between, statistic
+from mglab.localcloud.rules.statistics import MINUTE_S, Sample, aligned, between, statistic
 
 State = Literal["OK", "ALARM", "INSUFFICIENT_DATA"]
 
@@ -37,6 +37,8 @@ _COMPARISONS: dict[str, tuple[Callable[[float, float], bool], str]] = {
     "LessThanOrEqualToThreshold": (operator.le, "less than or equal to"),
 }
 COMPARISONS = tuple(_COMPARISONS)
+OF_BANDS = ("LessThanLowerOrGreaterThanUpperThreshold", "LessThanLowerThreshold", "GreaterThanUpperThreshold")
+"""Comparisons with an anomaly detector's band, which is not modelled."""
 _TREATED_AS = {"breaching": "Breaching", "notBreaching": "NonBreaching"}
 
 
@@ -51,7 +53,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Rule:
-    """What an alarm compares with what. ``m_of_n``: DatapointsToAlarm was given."""
+    """What an alarm compares with what. ``m_of_n``: DatapointsToAlarm was given; an expression has no statistic."""
 
     statistic: str
     period_s: int
@@ -62,6 +64,8 @@ class Rule:
     m_of_n: bool = False
     treat_missing: str = "missing"
     unit: str | None = None
+    least_samples: float = 0.0
+    """With fewer in the points that are judged, a percentile says nothing (EvaluateLowSampleCountPercentile)."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class Verdict:
     reason: str
     points: tuple[Point, ...] = ()
     """Oldest first."""
+    missing_ages: tuple[int, ...] = ()
+    """Which missing points were filled in, in periods before the newest."""
 
 
 Window = Sequence[Point | None]
@@ -83,15 +89,31 @@ def window(samples: Sequence[Sample], rule: Rule, newest_end: float, now: float)
     A sample of five minutes takes the place of its last one: it cannot be there sooner, and it stays in the range
     until the next one comes.
     """
-    end = aligned(newest_end, rule.period_s)
+    start, end = evaluation_range(rule, newest_end)
     length = rule.evaluation_periods + EXTRA_PERIODS
-    start = end - length * rule.period_s
     places: list[list[Sample]] = [[] for _ in range(length)]
     for sample in between(samples, start - LONGEST_SAMPLE_S, end, now, rule.unit):
         place = int((sample.last_minute - start) // rule.period_s)
         if 0 <= place < length:
             places[place].append(sample)
     return [_point(place, rule.statistic) for place in places]
+
+
+def evaluation_range(rule: Rule, newest_end: float) -> tuple[float, float]:
+    """Give the start and the end of what an alarm reads; it slides by the minute, however long the period."""
+    end = aligned(newest_end, min(rule.period_s, MINUTE_S))
+    return end - (rule.evaluation_periods + EXTRA_PERIODS) * rule.period_s, end
+
+
+def window_of(points: Mapping[float, float], rule: Rule, newest_end: float) -> list[Point | None]:
+    """Read an evaluation range off a time series that metric math made."""
+    start, _ = evaluation_range(rule, newest_end)
+    places: list[Point | None] = [None] * (rule.evaluation_periods + EXTRA_PERIODS)
+    for at, value in points.items():
+        place = int((at - start) // rule.period_s)
+        if 0 <= place < len(places):
+            places[place] = Point(at, value)
+    return places
 
 
 def _point(samples: Sequence[Sample], name: str) -> Point | None:
@@ -104,14 +126,17 @@ def _point(samples: Sequence[Sample], name: str) -> Point | None:
 def evaluate(rule: Rule, seen: Window) -> Verdict:
     """Decide an alarm's state from its evaluation range."""
     real = [point for point in seen if point is not None]
+    if real and sum(point.sample_count for point in real[-rule.evaluation_periods :]) < rule.least_samples:
+        return Verdict(None, "")
     if len(real) >= rule.evaluation_periods:
         return _judged(rule, real[-rule.evaluation_periods :])
     if rule.treat_missing in _TREATED_AS:
-        return _filled(rule, real)
+        return _filled(rule, seen, real)
     if not real and rule.treat_missing == "ignore":
         return Verdict(None, "")
     if not real:
-        return Verdict("INSUFFICIENT_DATA", _unknown(rule.evaluation_periods))
+        unknown = rule.evaluation_periods
+        return Verdict("INSUFFICIENT_DATA", _unknown(unknown), (), _newest_missing(seen, unknown))
     return _sparse(rule, seen, real)
 
 
@@ -128,12 +153,16 @@ def _judged(rule: Rule, points: Sequence[Point]) -> Verdict:
     return Verdict("OK", _crossed(rule, calm, "OK"), tuple(points))
 
 
-def _filled(rule: Rule, real: Sequence[Point]) -> Verdict:
+def _filled(rule: Rule, seen: Window, real: Sequence[Point]) -> Verdict:
     missing = rule.evaluation_periods - len(real)
     breaching = sum(breaches(rule, point.value) for point in real)
     breaching += missing if rule.treat_missing == "breaching" else 0
     state: State = "ALARM" if breaching >= rule.datapoints_to_alarm else "OK"
-    return Verdict(state, _treated(rule, len(real), missing), tuple(real))
+    return Verdict(state, _treated(rule, len(real), missing), tuple(real), _newest_missing(seen, missing))
+
+
+def _newest_missing(seen: Window, count: int) -> tuple[int, ...]:
+    return tuple([age for age, point in enumerate(reversed(seen)) if point is None][:count])
 
 
 def _sparse(rule: Rule, seen: Window, real: Sequence[Point]) -> Verdict:
@@ -192,18 +221,30 @@ def _stamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%d/%m/%y %H:%M:%S")
 
 
-def reason_data(rule: Rule, verdict: Verdict, now: float) -> str:
-    """Give ``StateReasonData``: the same facts for programs, as a JSON string."""
+def reason_data(rule: Rule, verdict: Verdict, now: float, newest_end: float) -> str:
+    """Give ``StateReasonData``: the same facts for programs, as a JSON string; members and order are recorded."""
     data: dict[str, object] = {"version": "1.0", "queryDate": _iso(now)}
     if verdict.points:
         data["startDate"] = _iso(verdict.points[0].at)
-    data |= {"statistic": rule.statistic, "period": rule.period_s}
+    data |= {"unit": rule.unit} if rule.unit else {}
+    data |= {"statistic": rule.statistic} if rule.statistic else {}
+    data["period"] = rule.period_s
     data["recentDatapoints"] = [point.value for point in verdict.points]
     data["threshold"] = float(rule.threshold)
-    data["evaluatedDatapoints"] = [
-        {"timestamp": _iso(p.at), "sampleCount": p.sample_count, "value": p.value} for p in reversed(verdict.points)
-    ]
+    data["evaluatedDatapoints"] = _evaluated(rule, verdict, newest_end)
     return json.dumps(data, separators=(",", ":"))
+
+
+def _evaluated(rule: Rule, verdict: Verdict, newest_end: float) -> list[dict[str, object]]:
+    """Give the points that were judged, newest first; one that was missing has its time alone."""
+    counted = bool(rule.statistic)
+    told: dict[float, dict[str, object]] = {
+        point.at: {**({"sampleCount": point.sample_count} if counted else {}), "value": point.value}
+        for point in verdict.points
+    }
+    _, end = evaluation_range(rule, newest_end)
+    told |= {end - (age + 1) * rule.period_s: {} for age in verdict.missing_ages}
+    return [{"timestamp": _iso(at), **told[at]} for at in sorted(told, reverse=True)]
 
 
 def _iso(at: float) -> str:

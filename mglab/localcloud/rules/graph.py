@@ -36,6 +36,11 @@ class Series:
     points: tuple[Point, ...]
     unit: str = ""
 
+    @property
+    def latest(self) -> float | None:
+        """Give the newest value; what views without a time axis show."""
+        return self.points[-1][1] if self.points else None
+
 
 @dataclass(frozen=True)
 class Scale:

@@ -3,40 +3,41 @@
 The document is JSON with a ``metrics`` array; a metric is ``[namespace, name, dimension, value, ..., options]``.
 "." repeats the item above it, "..." all items of the metric above up to the ones that are given. What a metric
 does not say for itself (``stat``, ``period``) it takes from the widget; AWS's defaults are in the constants
-below (API reference, "Metric Widget Structure and Syntax"). Times are absolute or relative to now, ``-PT3H``.
+below (API reference, "Metric Widget Structure and Syntax"). ``[{"expression": "SUM(METRICS())", "id": "e1"}]`` is
+metric math or a SEARCH over the others (``rules/metricmath``). Times are absolute or relative to now, ``-PT3H``.
 
 Every mistake is found at once and told with the place where it stands, as CloudWatch tells those of a
-dashboard's body. What the local cloud does not draw is refused by name, never ignored: metric math and SEARCH,
-views other than ``timeSeries``, the dark theme, alarm annotations, high-resolution periods, other accounts.
+dashboard's body. What the local cloud does not draw is refused by name, never ignored: gauges and tables, alarm
+annotations, high-resolution periods, other accounts.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, Literal
 
+from mglab.localcloud.rules import labels
 from mglab.localcloud.rules.document import InvalidDocument, Reader, decoded
+from mglab.localcloud.rules.expression import ExpressionError
+from mglab.localcloud.rules.expression import parse as parse_expression
 from mglab.localcloud.rules.statistics import MINUTE_S, is_statistic
+from mglab.localcloud.rules.widget_times import moment, offset, time_range
 
 WIDTH, HEIGHT, LEAST_PIXELS, MOST_PIXELS = 600, 400, 1, 2000
-PERIOD_S, STAT, START = 300, "Average", "-PT3H"
+PERIOD_S, STAT = 300, "Average"
 MOST_METRICS = 100
 MOST_BYTES = 100 * 1024
-LAST_MOMENT = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 HIGH_RESOLUTION_S = (1, 5, 10, 30)
 
-Side = Literal["left", "right"]
+VIEWS = ("timeSeries", "singleValue", "bar", "pie")
+THEMES = ("light", "dark")
 
-_DURATION = re.compile(
-    r"(?P<sign>[+-]?)P(?=\d|T\d)(?:(?P<W>\d{1,9})W)?(?:(?P<D>\d{1,9})D)?"
-    r"(?:T(?=\d)(?:(?P<H>\d{1,9})H)?(?:(?P<M>\d{1,9})M)?(?:(?P<S>\d{1,9})S)?)?\Z"
-)
-_SECONDS = {"W": 604_800, "D": 86_400, "H": 3600, "M": 60, "S": 1}
-_TIMEZONE = re.compile(r"([+-])(\d{2})(\d{2})\Z")
+Side = Literal["left", "right"]
+View = Literal["timeSeries", "singleValue", "bar", "pie"]
+
 _ID = re.compile(r"[a-z][a-zA-Z0-9_]*\Z")
 
 _WIDGET = (
@@ -45,11 +46,8 @@ _WIDGET = (
 )  # fmt: skip
 _OF_OTHER_VIEWS = ("setPeriodToTimeRange", "singleValueFullPrecision", "sparkline", "trend", "table", "labels")
 """The console writes these into every graph's source; a time series does not heed them."""
-_OPTIONS = ("color", "label", "period", "stat", "visible", "yAxis", "id", "region")
-_NO_OPTIONS = {
-    "expression": "The local cloud answers no metric math and no SEARCH; name the metric itself",
-    "accountId": "The local cloud knows no account but its own",
-}
+_OPTIONS = ("color", "expression", "label", "period", "stat", "visible", "yAxis", "id", "region")
+_NO_OPTIONS = {"accountId": "The local cloud knows no account but its own"}
 _NO_ANNOTATIONS = {"alarms": "The local cloud draws no alarm annotations; use a horizontal one"}
 
 
@@ -68,6 +66,13 @@ class Line:
     visible: bool
     region: str
     """Empty: the one that is asked."""
+    id: str = ""
+    expression: str = ""
+    """Metric math or a SEARCH, instead of a metric."""
+    place: str = field(default="", compare=False)
+    """Where it stands in the document."""
+    plain: str = field(default="", compare=False)
+    """What it would be called without a label of its own."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,8 @@ class Widget:
     right: Axis
     horizontal: tuple[Annotation, ...] = ()
     vertical: tuple[Annotation, ...] = ()
+    view: View = "timeSeries"
+    dark: bool = False
 
 
 def parse(document: str, now: float) -> Widget:
@@ -127,15 +134,14 @@ def _widget(read: Reader, document: Any, now: float) -> Widget:
     legend = read.object(given.get("legend"), "/legend", ("position",))
     axes = read.object(given.get("yAxis"), "/yAxis", ("left", "right"))
     marks = read.object(given.get("annotations"), "/annotations", ("horizontal", "vertical"), _NO_ANNOTATIONS)
-    start, end = _range(read, given, now)
-    _refuse_other_looks(read, given)
+    start, end = time_range(read, given, now)
     read.truth(given, "liveData", "", False)
     return Widget(
         title=read.text(given, "title", ""),
         lines=_lines(read, given),
         start=start,
         end=end,
-        offset_s=_offset(read, given),
+        offset_s=offset(read, given),
         width=_pixels(read, given, "width", WIDTH),
         height=_pixels(read, given, "height", HEIGHT),
         stacked=read.truth(given, "stacked", "", False),
@@ -144,13 +150,9 @@ def _widget(read: Reader, document: Any, now: float) -> Widget:
         right=_axis(read, axes.get("right"), "/yAxis/right"),
         horizontal=_horizontal(read, marks.get("horizontal")),
         vertical=_vertical(read, marks.get("vertical"), now),
+        view=read.one_of(given, "view", "", VIEWS),  # type: ignore[arg-type]
+        dark=read.one_of(given, "theme", "", THEMES) == "dark",
     )
-
-
-def _refuse_other_looks(read: Reader, given: Mapping[str, Any]) -> None:
-    for name, drawn in (("view", "timeSeries"), ("theme", "light")):
-        if given.get(name, drawn) != drawn:
-            read.wrong(f"/{name}", f"The local cloud draws {drawn} only, not {given[name]}")
 
 
 def _pixels(read: Reader, given: Mapping[str, Any], name: str, default: int) -> int:
@@ -159,48 +161,6 @@ def _pixels(read: Reader, given: Mapping[str, Any], name: str, default: int) -> 
         bound = f"<= {MOST_PIXELS}" if value > MOST_PIXELS else f">= {LEAST_PIXELS}"
         read.wrong(f"/{name}", f"Should be {bound}")
     return value
-
-
-# -- times ----------------------------------------------------------------------------------------------------
-
-
-def _range(read: Reader, given: Mapping[str, Any], now: float) -> tuple[float, float]:
-    end = _moment(read, given.get("end", "-PT0H"), "/end", now)
-    start = _moment(read, given.get("start", START), "/start", now)
-    if start is None or end is None:
-        return now - 1, now
-    if start >= end:
-        read.wrong("/start", "Should be before end")
-    return start, end
-
-
-def _moment(read: Reader, value: Any, path: str, now: float) -> float | None:
-    """Read a time of either kind as lab epoch seconds."""
-    moment = _instant(value, now) if isinstance(value, str) else None
-    if moment is not None and 0 <= moment <= LAST_MOMENT:
-        return moment
-    read.wrong(path, "Should be a time such as 2018-04-25T12:00:00.000Z or -PT3H")
-    return None
-
-
-def _instant(value: str, now: float) -> float | None:
-    if found := _DURATION.match(value):
-        seconds = sum(int(found[unit] or 0) * size for unit, size in _SECONDS.items())
-        return now + (seconds if found["sign"] == "+" else -seconds)
-    try:
-        said = datetime.fromisoformat(value)
-        return (said if said.tzinfo else said.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
-def _offset(read: Reader, given: Mapping[str, Any]) -> int:
-    value = read.text(given, "timezone", "", "+0000")
-    found = _TIMEZONE.match(value)
-    if found is None or int(found[2]) > 14 or int(found[3]) > 59:
-        read.wrong("/timezone", "Should be hours and minutes ahead of or behind UTC, such as +0130")
-        return 0
-    return int(found[1] + "1") * (int(found[2]) * 3600 + int(found[3]) * 60)
 
 
 # -- metrics --------------------------------------------------------------------------------------------------
@@ -219,11 +179,14 @@ def _lines(read: Reader, given: Mapping[str, Any]) -> tuple[Line, ...]:
     for number, row in enumerate(rows):
         path = f"/metrics/{number}"
         items, options = _split(read, row, path)
+        if "expression" in options:
+            lines.append(_expression(read, items, options, path, (stat, period_s, region)))
+            continue
         spelt = _spelt_out(read, items, above, path)
         if len(spelt) >= 2 and len(spelt) % 2 == 0:
             lines.append(_line(read, spelt, options, path, stat, period_s, region))
             above = spelt
-        elif isinstance(row, list) and "expression" not in options:
+        elif isinstance(row, list):
             read.wrong(path, "Should have a namespace, a metric name, and pairs of dimension name and value")
     _refuse_same_ids(read, rows)
     return _labelled(lines)
@@ -256,10 +219,33 @@ def _line(
 ) -> Line:
     where = f"{path}/{len(spelt)}"
     pairs = zip(spelt[2::2], spelt[3::2], strict=True)
+    line = _rendered(read, options, where, stat, period_s, region)
+    return replace(line, namespace=spelt[0], name=spelt[1], dimensions=tuple(pairs))
+
+
+def _expression(
+    read: Reader, items: list[str], options: dict[str, Any], path: str, defaults: tuple[str, int, str]
+) -> Line:
+    """Read a line of metric math: its options alone, one of them the expression."""
+    where = f"{path}/{len(items)}"
+    if items:
+        read.wrong(path, "An expression stands alone, without a metric's names")
+    expression = read.text(options, "expression", where)
+    try:
+        parse_expression(expression)
+    except ExpressionError as wrong:
+        read.wrong(f"{where}/expression", str(wrong))
+    return replace(_rendered(read, options, where, *defaults), expression=expression)
+
+
+def _rendered(
+    read: Reader, options: dict[str, Any], where: str, stat: str, period_s: int, region: str
+) -> Line:
+    """Read how a line is drawn."""
     return Line(
-        namespace=spelt[0],
-        name=spelt[1],
-        dimensions=tuple(pairs),
+        namespace="",
+        name="",
+        dimensions=(),
         stat=_stat(read, options, where, stat),
         period_s=_period(read, options, where, period_s),
         label=read.text(options, "label", where),
@@ -267,6 +253,8 @@ def _line(
         axis=read.one_of(options, "yAxis", where, ("left", "right")),  # type: ignore[arg-type]
         visible=read.truth(options, "visible", where, True),
         region=read.text(options, "region", where, region),
+        id=read.text(options, "id", where),
+        place=where,
     )
 
 
@@ -304,15 +292,12 @@ def _refuse_same_ids(read: Reader, rows: Sequence[Any]) -> None:
 
 
 def _labelled(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """Name each line that has no label by what tells it from the others; a line alone by its metric."""
-    most = max((len(line.dimensions) for line in lines), default=0)
-    facets = [(line.namespace, line.name, *_values(line, most), line.stat) for line in lines]
-    told = [place for place, values in enumerate(zip(*facets, strict=True)) if len(set(values)) > 1]
-    words = [" ".join(facet[place] for place in told if facet[place]) for facet in facets]
-    return tuple(
-        line if line.label else replace(line, label=word or line.name)
-        for line, word in zip(lines, words, strict=True)
-    )
+    """Name each line by what tells it from the others, a line alone by its metric, an expression by its id."""
+    of_metrics = [line for line in lines if not line.expression]
+    most = max((len(line.dimensions) for line in of_metrics), default=0)
+    words = iter(labels.facets([(one.namespace, one.name, *_values(one, most), one.stat) for one in of_metrics]))
+    plain = [(line.id or line.expression) if line.expression else next(words) for line in lines]
+    return tuple(replace(line, plain=word, label=line.label or word) for line, word in zip(lines, plain, strict=True))
 
 
 def _values(line: Line, count: int) -> list[str]:
@@ -360,7 +345,7 @@ def _annotation(read: Reader, value: Any, path: str, fills: Sequence[str], now: 
     if "value" not in given:
         read.wrong(path, "Should have required property 'value'")
         return None
-    at = read.number(given, "value", path) if now is None else _moment(read, given["value"], f"{path}/value", now)
+    at = read.number(given, "value", path) if now is None else moment(read, given["value"], f"{path}/value", now)
     if not read.truth(given, "visible", path, True) or at is None:
         return None
     return Annotation(
