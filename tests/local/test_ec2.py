@@ -351,7 +351,7 @@ def test_create_image_reboots_and_takes_minutes(front: Front, ec2: Any, lab: Sim
     front.advance(300)
     assert machine(front, instance_id).power == "off", "the tree has not been copied yet"
     assert ec2.describe_images(ImageIds=[image_id])["Images"][0]["State"] == "pending"
-    assert refusal(run, ec2=ec2, lab=lab, ImageId=image_id)[1] == f"The AMI {image_id} is pending, and cannot be run"
+    assert refusal(run, ec2=ec2, lab=lab, ImageId=image_id)[1] == f"AMI {image_id} is pending, and cannot be run"
     front.copies = True
     front.advance(40)
     assert (machine(front, instance_id).power, machine(front, instance_id).boots) == ("on", 2)
@@ -419,13 +419,13 @@ def test_the_console_is_the_instances_own(front: Front, ec2: Any, lab: SimpleNam
 
 
 def test_filters_pages_and_unknown_filters(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
-    first, second = run(ec2, lab), run(ec2, lab)
+    first, *others = (run(ec2, lab) for _ in range(6))
     front.advance(60)
-    ec2.terminate_instances(InstanceIds=[second])
+    ec2.terminate_instances(InstanceIds=others)
     up = ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["pending", "running"]}])
     assert [i["InstanceId"] for r in up["Reservations"] for i in r["Instances"]] == [first]
-    pages = ec2.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 1})
-    assert [len(page["Reservations"]) for page in pages] == [1, 1]
+    pages = ec2.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 5})
+    assert [len(page["Reservations"]) for page in pages] == [5, 1]
     unknown = refusal(ec2.describe_instances, Filters=[{"Name": "colour", "Values": ["red"]}])
     assert unknown == ("InvalidParameterValue", "The filter 'colour' is invalid")
     unknown = refusal(ec2.describe_vpcs, Filters=[{"Name": "colour", "Values": ["red"]}])

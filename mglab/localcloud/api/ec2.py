@@ -19,10 +19,15 @@ from mglab.localcloud.api.ec2_attributes import Attributes
 from mglab.localcloud.api.ec2_documents import private_name
 from mglab.localcloud.api.ec2_images import Images, seed_images
 from mglab.localcloud.api.ec2_instances import Instances, template_tags
-from mglab.localcloud.api.ec2_launch import DEFAULT_TYPE, checked, checked_contents, launch
+from mglab.localcloud.api.ec2_keys import Keys
+from mglab.localcloud.api.ec2_launch import DEFAULT_TYPE, check_vcpus, checked, checked_contents, launch
 from mglab.localcloud.api.ec2_network import Networks
+from mglab.localcloud.api.ec2_options import Options
+from mglab.localcloud.api.ec2_snapshots import Snapshots
 from mglab.localcloud.api.ec2_state import Instance, World, new_id
 from mglab.localcloud.api.ec2_templates import Templates, find_template, find_version
+from mglab.localcloud.api.ec2_types import Types
+from mglab.localcloud.api.ec2_volumes import Volumes
 from mglab.localcloud.knobs import DEFAULTS, Knobs
 from mglab.localcloud.rules.lifecycle import is_up, power, terminate
 from mglab.localcloud.rules.reach import SSH_PORT, Network, Target, from_internet, promised_ports
@@ -57,7 +62,10 @@ class Ec2:
         self._instances = Instances(world)
         self._images = Images(world)
         self._networks = Networks(world)
-        self.pages = (self._instances, self._images, self._networks, Templates(world), Attributes(world))
+        self.pages = (
+            *(self._instances, self._images, self._networks, Templates(world), Attributes(world)),
+            *(Snapshots(world), Volumes(world), Keys(world), Types(world), Options(world)),
+        )
         """Where the door looks for handlers."""
 
     # the daemon
@@ -165,7 +173,9 @@ class Ec2:
             params["NetworkInterfaces"] = [{**interfaces[0], "SubnetId": request.subnet_id}, *interfaces[1:]]
         else:
             params["SubnetId"] = request.subnet_id
-        instance = launch(world, checked(world, params), 0, new_id("r"), new_id("token"))
+        order = checked(world, params)
+        check_vcpus(world, order.instance_type, 1)
+        instance = launch(world, order, 0, new_id("r"), new_id("token"))
         world.tag(instance.instance_id, {**request.tags, **template_tags(template.template_id, version.number)})
         return instance.instance_id
 

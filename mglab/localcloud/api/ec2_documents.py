@@ -1,10 +1,13 @@
-"""How EC2 describes instances, interfaces and volumes."""
+"""How EC2 describes instances, their status checks, and interfaces."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from mglab.localcloud.api.ec2_options import option_members
 from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, Interface, World, tag_list, when
+from mglab.localcloud.api.ec2_types import is_nitro
+from mglab.localcloud.api.moto_room import ZONE_IDS
 from mglab.localcloud.rules.lifecycle import STATE_CODES, State, status
 
 LOAD_BALANCER_REQUESTER = "amazon-elb"
@@ -13,10 +16,6 @@ LOAD_BALANCER_REQUESTER = "amazon-elb"
 def state_document(state: State) -> dict[str, Any]:
     """Describe a state."""
     return {"Code": STATE_CODES[state], "Name": state}
-
-
-def _cores(instance_type: str) -> int:
-    return 1 if instance_type in ("t2.nano", "t2.micro", "t2.small") else 2
 
 
 def private_name(address: str) -> str:
@@ -38,12 +37,16 @@ def instance_document(world: World, instance: Instance, *, fresh: bool = False) 
         "ProductCodes": [],
         "InstanceType": instance.instance_type,
         "LaunchTime": when(instance.launched_at),
-        "Placement": {"AvailabilityZone": instance.interface.zone, "GroupName": "", "Tenancy": "default"},
+        "Placement": {
+            "AvailabilityZone": instance.interface.zone,
+            "AvailabilityZoneId": ZONE_IDS.get(instance.interface.zone),
+            "GroupName": "",
+            "Tenancy": "default",
+        },
         "Monitoring": {"State": "enabled" if instance.monitoring else "disabled"},
         "Architecture": "x86_64",
         "BlockDeviceMappings": [],
         "ClientToken": instance.client_token,
-        "EbsOptimized": False,
         "EnaSupport": True,
         "Hypervisor": "xen",
         "NetworkInterfaces": [],
@@ -52,10 +55,15 @@ def instance_document(world: World, instance: Instance, *, fresh: bool = False) 
         "SecurityGroups": [],
         "Tags": tag_list(world.tags(instance.instance_id)) or None,
         "VirtualizationType": "hvm",
-        "CpuOptions": {"CoreCount": _cores(instance.instance_type), "ThreadsPerCore": 1},
-        "PlatformDetails": "Linux/UNIX",
-        "UsageOperation": "RunInstances",
+        "BootMode": "uefi-preferred",
+        "Operator": {"Managed": False},
+        **option_members(instance, fresh=fresh),
     }
+    if not fresh:
+        document["HibernationOptions"] = {"Configured": False}
+        document["PlatformDetails"] = "Linux/UNIX"
+        document["UsageOperation"] = "RunInstances"
+        document["UsageOperationUpdateTime"] = when(instance.created_at)
     if instance.reason:
         document["StateReason"] = dict(zip(("Code", "Message"), instance.reason, strict=True))
     if instance.life.state != "terminated":
@@ -76,19 +84,21 @@ def _attached(world: World, instance: Instance, fresh: bool) -> dict[str, Any]:
         "PublicDnsName": world.public_name(interface.vpc_id, public),
         "SourceDestCheck": instance.source_dest_check,
         "SecurityGroups": group_list(world, interface),
-        "NetworkInterfaces": [_own_interface(world, interface, public)],
-        "BlockDeviceMappings": [
-            {
-                "DeviceName": "/dev/xvda",
-                "Ebs": {
-                    "AttachTime": when(instance.launched_at),
-                    "DeleteOnTermination": True,
-                    "Status": "attached",
-                    "VolumeId": instance.volume_id,
-                },
-            }
-        ],
+        "NetworkInterfaces": [_own_interface(world, instance, public, "attaching" if fresh else "attached")],
+        "BlockDeviceMappings": [] if fresh else device_list(world, instance),
     }
+
+
+def device_list(world: World, instance: Instance) -> list[dict[str, Any]]:
+    """List an instance's volumes as its devices."""
+    volume = world.volumes[instance.volume_id]
+    disk = {
+        "AttachTime": when(volume.created_at),
+        "DeleteOnTermination": volume.delete_on_termination,
+        "Status": "attached",
+        "VolumeId": volume.volume_id,
+    }
+    return [{"DeviceName": volume.device, "Ebs": disk}]
 
 
 def group_list(world: World, interface: Interface) -> list[dict[str, str]]:
@@ -123,8 +133,9 @@ def _addresses(world: World, interface: Interface, public: str | None) -> dict[s
     }
 
 
-def _own_interface(world: World, interface: Interface, public: str | None) -> dict[str, Any]:
+def _own_interface(world: World, instance: Instance, public: str | None, status: str) -> dict[str, Any]:
     """Describe an interface as part of its instance."""
+    interface = instance.interface
     return {
         **_addresses(world, interface, public),
         "Attachment": {
@@ -132,7 +143,7 @@ def _own_interface(world: World, interface: Interface, public: str | None) -> di
             "AttachmentId": interface.attachment_id,
             "DeleteOnTermination": interface.delete_on_termination,
             "DeviceIndex": 0,
-            "Status": "attached",
+            "Status": status,
             "NetworkCardIndex": 0,
         },
         "Description": interface.description,
@@ -141,11 +152,12 @@ def _own_interface(world: World, interface: Interface, public: str | None) -> di
         "MacAddress": interface.mac_address,
         "NetworkInterfaceId": interface.interface_id,
         "OwnerId": ACCOUNT,
-        "SourceDestCheck": True,
+        "SourceDestCheck": instance.source_dest_check,
         "Status": "in-use",
         "SubnetId": interface.subnet_id,
         "VpcId": interface.vpc_id,
         "InterfaceType": "interface",
+        "Operator": {"Managed": False},
     }
 
 
@@ -193,46 +205,20 @@ def _attachment(interface: Interface) -> dict[str, Any]:
     }
 
 
-def status_document(instance: Instance, now: float) -> dict[str, Any]:
-    """Describe an instance's status checks."""
-    check = status(instance.life, now)
+def status_document(world: World, instance: Instance) -> dict[str, Any]:
+    """Describe an instance's status checks (aws-facts 3.1)."""
+    check = status(instance.life, world.now(), world.knobs.status_ok_s)
     summary: dict[str, Any] = {"Status": check}
     if check != "not-applicable":
         detail = "passed" if check == "ok" else "initializing"
         summary["Details"] = [{"Name": "reachability", "Status": detail}]
     return {
         "AvailabilityZone": instance.interface.zone,
+        "AvailabilityZoneId": ZONE_IDS.get(instance.interface.zone),
         "InstanceId": instance.instance_id,
         "InstanceState": state_document(instance.life.state),
         "InstanceStatus": summary,
         "SystemStatus": summary,
-    }
-
-
-def volume_document(world: World, instance: Instance) -> dict[str, Any]:
-    """Describe an instance's root volume."""
-    image = world.images.get(instance.image_id)
-    return {
-        "VolumeId": instance.volume_id,
-        "Size": image.gigabytes if image else 8,
-        "SnapshotId": image.snapshot_id if image else "",
-        "AvailabilityZone": instance.interface.zone,
-        "State": "in-use",
-        "CreateTime": when(instance.launched_at),
-        "Encrypted": False,
-        "VolumeType": "gp3",
-        "Iops": 3000,
-        "Throughput": 125,
-        "MultiAttachEnabled": False,
-        "Tags": tag_list(world.tags(instance.volume_id)) or None,
-        "Attachments": [
-            {
-                "AttachTime": when(instance.launched_at),
-                "Device": "/dev/xvda",
-                "InstanceId": instance.instance_id,
-                "State": "attached",
-                "VolumeId": instance.volume_id,
-                "DeleteOnTermination": True,
-            }
-        ],
+        "AttachedEbsStatus": summary if is_nitro(instance.instance_type) else None,
+        "Operator": {"Managed": False},
     }

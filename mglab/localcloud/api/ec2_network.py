@@ -156,7 +156,7 @@ class Networks:
         if table.associations:
             raise _dependency(f"The routeTable '{table.id}' has dependencies and cannot be deleted.")
 
-    # security groups and keys
+    # security groups
 
     def create_security_group(self, params: dict[str, Any]) -> None:
         """Refuse an unknown VPC and a name that the VPC has already (row 16)."""
@@ -201,22 +201,6 @@ class Networks:
         used = any(group.id in interface.group_ids for interface in self._world.interfaces.values())
         if used or self._is_referenced(group):
             raise _dependency(f"resource {group.id} has a dependent object")
-
-    def describe_key_pairs(self, params: dict[str, Any]) -> None:
-        """Refuse unknown names (row 22)."""
-        for name in params.get("KeyNames", []):
-            if name not in self._backend.key_pairs:
-                missing("InvalidKeyPair", f"The key pair '{name}' does not exist")
-
-    def delete_key_pair(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Delete a key by name or id; one that is not there is no error."""
-        dry_run(params)
-        wanted = (params.get("KeyName"), params.get("KeyPairId"))
-        for key in list(self._backend.key_pairs.values()):
-            if key.key_name == wanted[0] or key.id == wanted[1]:
-                self._backend.delete_key_pair(key.key_name)
-                return {"Return": True, "KeyPairId": key.id}
-        return {"Return": True}
 
     def create_tags(self, params: dict[str, Any]) -> None:
         """Refuse keys that AWS keeps for itself."""

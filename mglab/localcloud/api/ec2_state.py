@@ -21,7 +21,7 @@ from mglab.localcloud.api.moto_room import ACCOUNT, REGION, Backend
 from mglab.localcloud.knobs import DEFAULTS, Knobs
 from mglab.localcloud.rules.lifecycle import Life
 
-__all__ = ["ACCOUNT", "REGION", "Image", "Instance", "Interface", "Template", "TemplateVersion", "World"]
+__all__ = ["ACCOUNT", "REGION", "Image", "Instance", "Interface", "Template", "TemplateVersion", "Volume", "World"]
 
 FIRST_USABLE, RESERVED_ADDRESSES = 4, 5  # aws-facts 3.5: the first four and the last are AWS's
 
@@ -72,6 +72,16 @@ class Instance:
     volume_id: str
     launched_at: float
     life: Life
+    created_at: float = 0.0
+    """When it was launched first; ``launched_at`` moves with every start."""
+    fingerprint: str = ""
+    """Of the request with its client token: another request with the same token is refused."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """What was asked for of the members that mean nothing here: read back as they were."""
+    metadata_options: dict[str, Any] = field(default_factory=dict)
+    cpu_credits: str | None = None
+    """``standard`` or ``unlimited``; None for types that have no CPU credits."""
+    instance_profile: str | None = None
     monitoring: bool = False
     shutdown_behavior: str = "stop"
     refuses_termination: bool = False
@@ -108,7 +118,30 @@ class Image:
     owner_alias: str | None = None
     root_device: str = "/dev/xvda"
     gigabytes: int = 8
+    volume_type: str = "gp3"
+    metadata_service: str | None = "v2.0"
+    """ImdsSupport: which metadata service its instances start with."""
+    launch_permissions: list[dict[str, str]] = field(default_factory=list)
     deleted_snapshot: bool = False
+
+
+@dataclass
+class Volume:
+    """A volume: an instance's root device, or what one has left behind."""
+
+    volume_id: str
+    gigabytes: int
+    volume_type: str
+    iops: int | None
+    throughput: int | None
+    snapshot_id: str
+    zone: str
+    created_at: float
+    device: str
+    instance_id: str | None
+    """Whose it is; None when it is available."""
+    delete_on_termination: bool = True
+    encrypted: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,6 +163,9 @@ class Template:
     created_at: float
     versions: list[TemplateVersion]
     default: int = 1
+    numbered: int = 1
+    """The highest number given out: a deleted version's is never given again."""
+    client_token: str = ""
 
 
 class Numbers:
@@ -164,6 +200,7 @@ class World:
     images: dict[str, Image] = field(default_factory=dict)
     interfaces: dict[str, Interface] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
+    volumes: dict[str, Volume] = field(default_factory=dict)
     _private: Numbers = field(default_factory=Numbers)
     _public: Numbers = field(default_factory=Numbers)
     _numbers: dict[str, int] = field(default_factory=dict)
@@ -173,7 +210,9 @@ class World:
 
     def instance(self, instance_id: str) -> Instance:
         """Find an instance; raises ApiError (aws-facts 3.7 row 27)."""
-        found = self.instances.get(check_id(instance_id, "i", "InvalidInstanceID"))
+        if not re.fullmatch(r"i-[0-9a-f]{8}(?:[0-9a-f]{9})?", instance_id):
+            raise ApiError("InvalidInstanceID.Malformed", f'Invalid id: "{instance_id}"')
+        found = self.instances.get(instance_id)
         return found or missing("InvalidInstanceID", f"The instance ID '{instance_id}' does not exist")
 
     def image(self, image_id: str) -> Image:
@@ -210,7 +249,7 @@ class World:
         if resource_id.startswith("snap-"):
             return any(image.snapshot_id == resource_id for image in self.images.values())
         if resource_id.startswith("vol-"):
-            return any(instance.volume_id == resource_id for instance in self.instances.values())
+            return resource_id in self.volumes
         return any(resource_id in kind for kind in (self.instances, self.images, self.interfaces, self.templates))
 
     # tags, which moto keeps for everything

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -93,10 +93,10 @@ ANSWERED = frozenset(  # words are easier to read here than a list of literals
     CreateSecurityGroup DeleteSecurityGroup DescribeSecurityGroups DescribeSecurityGroupRules
     AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress RevokeSecurityGroupIngress RevokeSecurityGroupEgress
     ModifySecurityGroupRules UpdateSecurityGroupRuleDescriptionsIngress UpdateSecurityGroupRuleDescriptionsEgress
-    CreateKeyPair DeleteKeyPair DescribeKeyPairs ImportKeyPair
+    CreateKeyPair ImportKeyPair
     CreateTags DeleteTags DescribeTags
     DescribeNetworkAcls DescribeDhcpOptions DescribeAddresses DescribeAvailabilityZones DescribeRegions
-    DescribeAccountAttributes DescribeInstanceTypes DescribeInstanceTypeOfferings
+    DescribeAccountAttributes
     """.split()  # noqa: SIM905
 )
 
@@ -226,9 +226,21 @@ def public_key(backend: Backend, key_name: str | None) -> str:
     return str(backend.key_pairs[key_name].public_key).strip() if key_name else ""
 
 
+def instance_types() -> Mapping[str, Mapping[str, Any]]:
+    """Give what EC2 says of every type: name -> InstanceTypeInfo."""
+    catalogue: Mapping[str, Mapping[str, Any]] = moto_types.INSTANCE_TYPES
+    return catalogue
+
+
 def instance_type_exists(instance_type: str) -> bool:
     """Say whether EC2 knows the type."""
     return instance_type in moto_types.INSTANCE_TYPES
+
+
+def offerings(location_type: str) -> Sequence[Mapping[str, str]]:
+    """Give which type is offered where, by ``region``, ``availability-zone`` or ``availability-zone-id``."""
+    found: Sequence[Mapping[str, str]] = moto_types.INSTANCE_TYPE_OFFERINGS.get(location_type, {}).get(REGION, ())
+    return found
 
 
 def zones_offering(instance_type: str) -> tuple[str, ...]:
