@@ -102,6 +102,7 @@ def soon(front: Front, waiter: Any, lab_seconds: float, **params: Any) -> None:
     waiter.wait(**params, WaiterConfig={"Delay": 0, "MaxAttempts": 1})
 
 
+@pytest.mark.fact("3.1/states", "3.1/status-checks", "3.1/status-time")
 def test_an_instance_is_pending_running_up_and_checked(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     instance_id = run(ec2, lab, UserData=USER_DATA, KeyName="myGuruKeys")
     fresh = look(ec2, instance_id)
@@ -199,6 +200,7 @@ def test_a_reboot_keeps_addresses_and_boots_once_more(front: Front, ec2: Any, la
     assert look(ec2, instance_id)["PublicIpAddress"] == before["PublicIpAddress"]
 
 
+@pytest.mark.fact("3.1/listed-after-the-end")
 def test_a_terminated_instance_is_listed_for_an_hour(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     instance_id = run(ec2, lab)
     front.advance(60)
@@ -215,12 +217,14 @@ def test_a_terminated_instance_is_listed_for_an_hour(front: Front, ec2: Any, lab
     assert (code, message) == ("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
 
 
+@pytest.mark.fact("3.1/states", "3.7/28")
 def test_protection_and_wrong_states(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     instance_id = run(ec2, lab, DisableApiTermination=True)
     code, message = refusal(ec2.terminate_instances, InstanceIds=[instance_id])
     assert code == "OperationNotPermitted"
     assert message.startswith(f"The instance '{instance_id}' may not be terminated. Modify its 'disableApiTermination'")
-    assert refusal(ec2.stop_instances, InstanceIds=[instance_id])[0] == "IncorrectInstanceState"
+    never_ran = f"Instance '{instance_id}' cannot be stopped as it has never reached the 'running' state."
+    assert refusal(ec2.stop_instances, InstanceIds=[instance_id]) == ("IncorrectInstanceState", never_ran)
     ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": False})
     ec2.terminate_instances(InstanceIds=[instance_id])
     assert refusal(ec2.start_instances, InstanceIds=[instance_id])[0] == "IncorrectInstanceState"
@@ -324,6 +328,7 @@ def test_templates_have_versions_and_a_default(front: Front, ec2: Any, lab: Simp
     )
 
 
+@pytest.mark.fact("3.3/interfaces", "3.7/22")
 def test_a_group_launches_by_the_same_rules(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     template_id = template(ec2, lab)
     assert front.ec2.check_template(None, "MGLT", "$Default") == (template_id, "MGLT")
@@ -341,6 +346,7 @@ def test_a_group_launches_by_the_same_rules(front: Front, ec2: Any, lab: SimpleN
         front.ec2.check_template(template_id, None, "$Default")
 
 
+@pytest.mark.fact("3.2/reboots", "3.2/launch-pending")
 def test_create_image_reboots_and_takes_minutes(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     instance_id = run(ec2, lab)
     front.advance(60)
@@ -360,6 +366,7 @@ def test_create_image_reboots_and_takes_minutes(front: Front, ec2: Any, lab: Sim
     assert run(ec2, lab, ImageId=image_id)
 
 
+@pytest.mark.fact("3.2/states", "3.2/waiter")
 def test_the_image_waiter_sees_pending_first(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     instance_id = run(ec2, lab)
     front.advance(60)
@@ -392,6 +399,7 @@ def test_image_names_and_the_end_of_an_image(front: Front, ec2: Any, lab: Simple
     assert refusal(ec2.deregister_image, ImageId=BASE_IMAGE)[0] == "AuthFailure"
 
 
+@pytest.mark.fact("3.2/states")
 def test_an_image_of_an_instance_that_is_gone_fails(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     instance_id = run(ec2, lab)
     front.advance(60)

@@ -40,6 +40,7 @@ ATTRIBUTES: Mapping[str, str] = {
 }
 """What a request calls an attribute -> the member that carries it."""
 
+
 class Attributes:
     """EC2's actions on an instance's attributes."""
 

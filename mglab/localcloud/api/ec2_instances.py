@@ -277,9 +277,7 @@ def _fingerprint(params: Mapping[str, Any]) -> str:
 
 def _check_same(instance: Instance, asked: str) -> None:
     if instance.fingerprint != asked:
-        message = (
-            "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)."
-        )
+        message = "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)."
         raise ApiError("IdempotentParameterMismatch", message)
 
 

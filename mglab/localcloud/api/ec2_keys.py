@@ -15,14 +15,17 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from mglab.localcloud.api.ec2_filters import Reader, select
 from mglab.localcloud.api.ec2_state import World, dry_run, missing, tag_list, tags_for
 from mglab.localcloud.api.faults import ApiError
-from mglab.localcloud.api.moto_room import refusals
 
 LONGEST_NAME = 255
+RFC_4716 = b"---- BEGIN SSH2 PUBLIC KEY"
 
 
 class Keys:
@@ -45,11 +48,10 @@ class Keys:
     def import_key_pair(self, params: dict[str, Any]) -> dict[str, Any]:
         """Take in the public half of a key pair made elsewhere."""
         name = self._free_name(params["KeyName"])
-        material = params["PublicKeyMaterial"]
+        material = _openssh(params["PublicKeyMaterial"])
         dry_run(params)
         tags = tags_for("key-pair", params.get("TagSpecifications", []))
-        with refusals():
-            key = self._world.backend.import_key_pair(name, material, tags)
+        key = self._world.backend.import_key_pair(name, material, tags)
         key.key_fingerprint = _fingerprint_of_imported(key.key_type, key.public_key.encode())
         return {**_named(key), "Tags": self._tags(key) or None}
 
@@ -97,6 +99,21 @@ class Keys:
             "Tags": self._tags(key),
             "PublicKey": key.public_key if with_public else None,
         }
+
+
+def _openssh(material: bytes) -> bytes:
+    """Give a public key in OpenSSH's form, from that or RFC 4716's; raises ApiError."""
+    lines = material.strip().splitlines()
+    if lines and lines[0].startswith(RFC_4716):
+        blob = b"".join(line for line in lines if b":" not in line and not line.startswith(b"----"))
+        material = b"ssh-rsa " + blob
+    try:
+        key = serialization.load_ssh_public_key(material)
+    except (ValueError, UnsupportedAlgorithm) as broken:
+        raise ApiError("InvalidKey.Format", "Key is not in valid OpenSSH public key format") from broken
+    if not isinstance(key, (RSAPublicKey, Ed25519PublicKey)):
+        raise ApiError("InvalidKey.Format", "Key is not in valid OpenSSH public key format")
+    return material
 
 
 def _named(key: Any) -> dict[str, Any]:

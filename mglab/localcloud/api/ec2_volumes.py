@@ -177,7 +177,5 @@ _READERS: dict[str, Reader] = {
     "attachment.device": lambda v: (v.device,) if v.instance_id else (),
     "attachment.status": lambda v: ("attached",) if v.instance_id else (),
     "attachment.attach-time": lambda v: (iso8601(when(v.created_at)),) if v.instance_id else (),
-    "attachment.delete-on-termination": lambda v: (
-        (str(v.delete_on_termination).lower(),) if v.instance_id else ()
-    ),
+    "attachment.delete-on-termination": lambda v: (str(v.delete_on_termination).lower(),) if v.instance_id else (),
 }
