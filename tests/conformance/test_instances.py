@@ -152,6 +152,19 @@ def test_the_console_is_what_the_boot_printed(ground: Ground, server: dict[str, 
     assert said["InstanceId"] == instance_id and line in said["Output"]
 
 
+@pytest.mark.fact("3.1/poweroff")
+def test_an_instance_that_powers_itself_off_is_stopped(ground: Ground) -> None:
+    instance_id = ground.run(UserData="#!/bin/sh\npoweroff\n")["InstanceId"]
+    found = ground.in_state(instance_id, "stopped")
+    assert found["StateReason"] == {
+        "Code": "Client.InstanceInitiatedShutdown",
+        "Message": "Client.InstanceInitiatedShutdown: Instance initiated shutdown",
+    }
+    ground.ec2.start_instances(InstanceIds=[instance_id])  # user data runs at the first boot alone
+    ground.in_state(instance_id, "running")
+    ground.end(instance_id)
+
+
 # -- reading back ---------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, WaiterError
 from mglab.localcloud.addresses import HIGH_SSH_PORT
 from mglab.localcloud.api.compute import LaunchRequest
 from mglab.localcloud.api.faults import ApiError
+from mglab.localcloud.seam import MachineReport, Observed
 from tests.local.front import BASE_IMAGE, LAB_EPOCH, PROJECT2_IMAGE, Front, open_front
 
 ANY = "0.0.0.0/0"
@@ -164,6 +165,40 @@ def test_a_template_may_ask_for_detailed_monitoring(ec2: Any, lab: SimpleNamespa
         NetworkInterfaces=[{"DeviceIndex": 0, "SubnetId": lab.subnets[0]}],
     )["Instances"]  # fmt: skip
     assert made[0]["Monitoring"] == {"State": "enabled"}
+
+
+@pytest.mark.fact("3.1/status-checks")
+def test_an_instance_whose_processes_are_gone_is_impaired(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
+    instance_id = run(ec2, lab)
+    front.advance(300)
+
+    def checks() -> tuple[str, str]:
+        (found,) = ec2.describe_instance_status(InstanceIds=[instance_id])["InstanceStatuses"]
+        return found["SystemStatus"]["Status"], found["InstanceStatus"]["Status"]
+
+    def seen(power: Any) -> None:
+        front.ec2.observe(Observed(machines=(MachineReport(instance_id, power, 1, 0, 0),)))
+
+    seen("off")
+    assert checks() == ("ok", "ok")
+    front.advance(70)
+    assert checks() == ("ok", "impaired")
+    seen("on")
+    assert checks() == ("ok", "ok")
+
+
+@pytest.mark.fact("3.1/poweroff")
+@pytest.mark.parametrize("behavior, state", [("stop", "stopping"), ("terminate", "shutting-down")])
+def test_poweroff_said_inside_ends_an_instance_as_it_was_told_to(
+    front: Front, ec2: Any, lab: SimpleNamespace, behavior: str, state: str
+) -> None:
+    instance_id = run(ec2, lab, InstanceInitiatedShutdownBehavior=behavior, DisableApiTermination=True)
+    front.advance(60)
+    front.ec2.observe(Observed(machines=(MachineReport(instance_id, "off", 1, 0, 0, powered_off=True),)))
+    shown = look(ec2, instance_id)
+    assert shown["State"]["Name"] == state
+    assert shown["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
+    assert shown["StateTransitionReason"] == "User initiated"
 
 
 def test_stop_and_start_change_the_public_address_only(front: Front, ec2: Any, lab: SimpleNamespace) -> None:

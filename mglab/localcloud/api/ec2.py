@@ -79,6 +79,7 @@ class Ec2:
     def observe(self, observed: Observed) -> None:
         """Take in what the data plane reports."""
         self._images.note_copied(observed.images)
+        self._instances.observe(observed.machines)
 
     def machines(self) -> tuple[MachineSpec, ...]:
         """Say which machines should exist and whether their processes should run."""

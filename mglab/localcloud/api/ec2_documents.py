@@ -8,8 +8,9 @@ from mglab.localcloud.api.ec2_options import option_members
 from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, Interface, World, tag_list, when
 from mglab.localcloud.api.ec2_types import is_nitro
 from mglab.localcloud.api.moto_room import ZONE_IDS
-from mglab.localcloud.rules.lifecycle import STATE_CODES, State, status
+from mglab.localcloud.rules.lifecycle import STATE_CODES, Check, State, reachability, status
 
+CHECK_DETAILS: dict[Check, str] = {"ok": "passed", "initializing": "initializing", "impaired": "failed"}
 LOAD_BALANCER_REQUESTER = "amazon-elb"
 
 
@@ -207,18 +208,33 @@ def _attachment(interface: Interface) -> dict[str, Any]:
 
 def status_document(world: World, instance: Instance) -> dict[str, Any]:
     """Describe an instance's status checks (aws-facts 3.1)."""
-    check = status(instance.life, world.now(), world.knobs.status_ok_s)
-    summary: dict[str, Any] = {"Status": check}
-    if check != "not-applicable":
-        detail = "passed" if check == "ok" else "initializing"
-        summary["Details"] = [{"Name": "reachability", "Status": detail}]
+    system = _summary(system_check(world, instance), None)
     return {
         "AvailabilityZone": instance.interface.zone,
         "AvailabilityZoneId": ZONE_IDS.get(instance.interface.zone),
         "InstanceId": instance.instance_id,
         "InstanceState": state_document(instance.life.state),
-        "InstanceStatus": summary,
-        "SystemStatus": summary,
-        "AttachedEbsStatus": summary if is_nitro(instance.instance_type) else None,
+        "InstanceStatus": _summary(instance_check(world, instance), instance.off_since),
+        "SystemStatus": system,
+        "AttachedEbsStatus": system if is_nitro(instance.instance_type) else None,
         "Operator": {"Managed": False},
     }
+
+
+def system_check(world: World, instance: Instance) -> Check:
+    """Say what the check of an instance's host has found."""
+    return status(instance.life, world.now(), world.knobs.status_ok_s)
+
+
+def instance_check(world: World, instance: Instance) -> Check:
+    """Say what the check of the instance itself has found."""
+    return reachability(instance.life, instance.off_since, world.now(), world.knobs.status_ok_s)
+
+
+def _summary(check: Check, off_since: float | None) -> dict[str, Any]:
+    if check == "not-applicable":
+        return {"Status": check}
+    detail: dict[str, Any] = {"Name": "reachability", "Status": CHECK_DETAILS[check]}
+    if check == "impaired" and off_since is not None:
+        detail["ImpairedSince"] = when(off_since)
+    return {"Status": check, "Details": [detail]}

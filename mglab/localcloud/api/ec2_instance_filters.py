@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from mglab.localcloud.api import ec2_options, ec2_types
-from mglab.localcloud.api.ec2_documents import private_name
+from mglab.localcloud.api.ec2_documents import CHECK_DETAILS, instance_check, private_name, system_check
 from mglab.localcloud.api.ec2_filters import Reader
 from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, World, when
 from mglab.localcloud.api.moto_room import ZONE_IDS
 from mglab.localcloud.api.wire_xml import iso8601
-from mglab.localcloud.rules.lifecycle import STATE_CODES, status
+from mglab.localcloud.rules.lifecycle import STATE_CODES
 
 One = Callable[[Instance], str | None]
 
@@ -27,12 +27,6 @@ def instance_readers(world: World) -> dict[str, Reader]:
 def status_readers(world: World) -> dict[str, Reader]:
     """Map the filters of DescribeInstanceStatus to what they read."""
 
-    def check(i: Instance) -> tuple[str]:
-        return (status(i.life, world.now(), world.knobs.status_ok_s),)
-
-    def reachability(i: Instance) -> tuple[str, ...]:
-        return {"ok": ("passed",), "initializing": ("initializing",)}.get(check(i)[0], ())
-
     events: Mapping[str, Reader] = {
         f"event.{name}": lambda i: ()
         for name in ("code", "description", "instance-event-id", "not-after", "not-before", "not-before-deadline")
@@ -40,11 +34,13 @@ def status_readers(world: World) -> dict[str, Reader]:
     return {
         **_common(),
         **events,
-        "instance-status.status": check,
-        "system-status.status": check,
-        "instance-status.reachability": reachability,
-        "system-status.reachability": reachability,
-        "attached-ebs-status.status": lambda i: check(i) if ec2_types.is_nitro(i.instance_type) else (),
+        "instance-status.status": lambda i: (instance_check(world, i),),
+        "system-status.status": lambda i: (system_check(world, i),),
+        "instance-status.reachability": lambda i: (CHECK_DETAILS.get(instance_check(world, i)),),
+        "system-status.reachability": lambda i: (CHECK_DETAILS.get(system_check(world, i)),),
+        "attached-ebs-status.status": lambda i: (
+            (system_check(world, i),) if ec2_types.is_nitro(i.instance_type) else ()
+        ),
     }
 
 

@@ -27,14 +27,17 @@ from mglab.localcloud.rules.lifecycle import (
     WrongState,
     advance,
     listed,
+    power,
     reboot,
     start,
     stop,
     terminate,
 )
+from mglab.localcloud.seam import MachineReport
 
 CONSOLE_BYTES = 64 * 1024  # EC2 keeps the last 64 KB of a console
 _PENDING = ("pending", "pending")
+_BY_INSTANCE = ("Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown")
 _BY_USER = ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown")
 
 
@@ -141,6 +144,25 @@ class Instances:
 
     # time
 
+    def observe(self, machines: Iterable[MachineReport]) -> None:
+        """Take in whose processes have ended by themselves: told to from inside, or by accident."""
+        now = self._world.now()
+        for machine in machines:
+            instance = self._world.instances.get(machine.instance_id)
+            if instance is None or power(instance.life) == "off" or machine.boots != instance.life.boots:
+                continue  # not a word on the boot that it is in
+            if machine.power == "on":
+                instance.off_since = None
+            elif machine.powered_off:
+                self._shut_down_from_inside(instance, now)
+            elif instance.off_since is None:
+                instance.off_since = now
+
+    def _shut_down_from_inside(self, instance: Instance, now: float) -> None:
+        turn = terminate if instance.shutdown_behavior == "terminate" else stop
+        instance.life = turn(instance.life, now)
+        instance.reason, instance.transition = _BY_INSTANCE, "User initiated"
+
     def advance(self, now: float) -> None:
         """Move every instance on to where it stands now."""
         for instance in list(self._world.instances.values()):
@@ -154,6 +176,7 @@ class Instances:
                 self._forget(instance)
 
     def _arrived(self, instance: Instance) -> None:
+        instance.off_since = None
         if instance.life.state == "running":
             instance.reason, instance.transition = None, ""
         if instance.life.state in ("stopped", "terminated"):

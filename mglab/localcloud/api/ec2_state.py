@@ -87,6 +87,8 @@ class Instance:
     refuses_termination: bool = False
     refuses_stop: bool = False
     source_dest_check: bool = True
+    off_since: float | None = None
+    """Since when its processes are gone though it runs; nobody told them to go."""
     held_by: set[str] = field(default_factory=set)
     """Images that are being copied from it and keep it down."""
     reason: tuple[str, str] | None = None

@@ -37,6 +37,12 @@ INSTANCES: tuple[Fact, ...] = (
         "Status checks begin as initializing and end as ok; who does not run is not-applicable and listed only "
         "when all are asked for.",
     ),
+    Fact(
+        "3.1/poweroff",
+        "R",
+        "An instance that is shut down from inside is stopped, or terminated when it was launched so, and its reason "
+        "says who did it.",
+    ),
     Fact("3.1/status-time", "I", "Both checks have passed some minutes after the instance runs.", knob="status_ok_s"),
     Fact("3.1/pending-time", "I", "Running comes 5 to 30 seconds after the launch.", knob="pending_s"),
     Fact("3.1/boot-time", "I", "Its programs answer 20 to 60 seconds after that.", knob="boot_s"),
