@@ -170,6 +170,9 @@ def test_a_name_is_well_formed_and_ones_own_only_once(ground: Ground, image: dic
     said = aws.refused("ec2", "create-image", "--instance-id", f"i-{UNKNOWN}", "--name", "of nothing")
     assert "(InvalidInstanceID.NotFound)" in said
     assert dry_run(ec2.create_image, InstanceId=instance_id, Name="only tried") == ("DryRunOperation", 412)
+    smaller = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 4}}]
+    asked = {"InstanceId": instance_id, "Name": "too small", "BlockDeviceMappings": smaller}
+    assert refused(ec2.create_image, **asked)[0] == "InvalidBlockDeviceMapping"
     assert ec2.describe_images(Filters=having("name", "only tried"))["Images"] == []
 
 

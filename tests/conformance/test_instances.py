@@ -412,6 +412,11 @@ def test_what_cannot_be_launched_is_refused_in_ec2s_words(ground: Ground) -> Non
     code, message = launch(BlockDeviceMappings=small)
     assert code == "InvalidBlockDeviceMapping" and message.startswith("Volume of size 4GB is smaller than snapshot")
     assert launch(IamInstanceProfile={"Name": "nobody"})[0] == "InvalidParameterValue"
+    reserved = [{"ResourceType": "instance", "Tags": [{"Key": "aws:x", "Value": "y"}]}]
+    assert launch(TagSpecifications=reserved) == (
+        "InvalidParameterValue",
+        "Tag keys starting with 'aws:' are reserved for internal use",
+    )
 
 
 @pytest.mark.fact("3.7/27", "3.1/unknown-ids")
@@ -658,6 +663,16 @@ def test_create_read_change_read_destroy_leaves_nothing(ground: Ground) -> None:
     assert changed_["Tags"] == [{"Key": "Name", "Value": "changed"}]
     assert changed_["NetworkInterfaces"][0]["NetworkInterfaceId"] == nic_id
     assert changed_["BlockDeviceMappings"][0]["Ebs"]["VolumeId"] == volume_id
+
+    ec2.modify_instance_maintenance_options(InstanceId=instance_id, AutoRecovery="default")
+    ec2.modify_private_dns_name_options(InstanceId=instance_id, EnableResourceNameDnsARecord=False)
+    again = ground.look(instance_id)
+    assert again["MaintenanceOptions"]["AutoRecovery"] == "default"
+    assert again["PrivateDnsNameOptions"]["EnableResourceNameDnsARecord"] is False
+    (bearer,) = ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
+    assert (bearer["InstanceId"], bearer["State"]) == (instance_id, "associated")
+    (whole,) = ec2.describe_volume_status(VolumeIds=[volume_id])["VolumeStatuses"]
+    assert whole["VolumeStatus"]["Status"] == "ok"
 
     ground.end(instance_id)
     assert refused(ec2.describe_volumes, VolumeIds=[volume_id])[0] == "InvalidVolume.NotFound"

@@ -298,6 +298,20 @@ def test_run_instances_takes_the_default_version_and_lays_the_request_over_it(gr
     ground.end(*[it["InstanceId"] for it in (default, latest, over)])
 
 
+@pytest.mark.fact("3.3/cycle")
+def test_an_instance_is_written_down_as_a_template(ground: Ground) -> None:
+    instance = ground.run(KeyName=ground.key_name, UserData="#!/bin/sh\n", DisableApiTermination=False)
+    data = ground.ec2.get_launch_template_data(InstanceId=instance["InstanceId"])["LaunchTemplateData"]
+    assert (data["ImageId"], data["InstanceType"]) == (instance["ImageId"], "t2.micro")
+    assert (data["KeyName"], data["Monitoring"]) == (ground.key_name, {"Enabled": False})
+    assert data["NetworkInterfaces"][0]["Groups"] == [ground.group_id]
+    made(ground, "like-it", **data)
+    answer = ground.ec2.run_instances(MinCount=1, MaxCount=1, LaunchTemplate={"LaunchTemplateName": "like-it"})
+    (twin,) = answer["Instances"]
+    assert (twin["SubnetId"], twin["KeyName"]) == (instance["SubnetId"], ground.key_name)
+    ground.end(instance["InstanceId"], twin["InstanceId"])
+
+
 @pytest.mark.fact("3.3/contents", "3.3/asg-version", "3.7/22")
 def test_contents_are_looked_at_when_something_is_launched(cloud: Cloud, ground: Ground) -> None:
     ec2, groups = ground.ec2, cloud.client("autoscaling")

@@ -26,7 +26,7 @@ from mglab.localcloud.api.ec2_options import Options
 from mglab.localcloud.api.ec2_snapshots import Snapshots
 from mglab.localcloud.api.ec2_state import Instance, World, new_id
 from mglab.localcloud.api.ec2_templates import Templates, find_template, find_version
-from mglab.localcloud.api.ec2_types import Types
+from mglab.localcloud.api.ec2_types import Types, vcpus
 from mglab.localcloud.api.ec2_volumes import Volumes
 from mglab.localcloud.knobs import DEFAULTS, Knobs
 from mglab.localcloud.rules.lifecycle import is_up, power, terminate
@@ -175,7 +175,7 @@ class Ec2:
         else:
             params["SubnetId"] = request.subnet_id
         order = checked(world, params)
-        check_vcpus(world, order.instance_type, 1)
+        check_vcpus(world, vcpus(order.instance_type))
         instance = launch(world, order, 0, new_id("r"), new_id("token"))
         world.tag(instance.instance_id, {**request.tags, **template_tags(template.template_id, version.number)})
         return instance.instance_id

@@ -70,6 +70,16 @@ class Attributes:
         CHANGES[named[0]](self._world, instance, asked[named[0]])
         return {}
 
+    def reset_instance_attribute(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Give an attribute its default again; of today's images only the source/destination check has one."""
+        instance, name = self._world.instance(params["InstanceId"]), params["Attribute"]
+        if name not in ("sourceDestCheck", "kernel", "ramdisk"):
+            raise ApiError("InvalidParameterValue", f"Value ({name}) for parameter attribute is invalid.")
+        dry_run(params)
+        if name == "sourceDestCheck":
+            instance.source_dest_check = True
+        return {}
+
     def _value(self, instance: Instance, member: str) -> Any:
         values: dict[str, Any] = {
             "InstanceType": {"Value": instance.instance_type},

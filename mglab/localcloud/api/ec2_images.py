@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mglab.localcloud.api import ec2_snapshots
+from mglab.localcloud.api import ec2_snapshots, ec2_volumes
 from mglab.localcloud.api.ec2_filters import page, select
 from mglab.localcloud.api.ec2_image_documents import AMAZON, READERS, attribute_members, image_document
 from mglab.localcloud.api.ec2_state import ACCOUNT, Image, Instance, World, check_id, dry_run, missing, new_id, tags_for
@@ -64,11 +64,15 @@ class Images:
         if instance.life.state not in ("running", "stopped"):
             message = f"Instance '{instance.instance_id}' is not in state 'running' or 'stopped'."
             raise ApiError("IncorrectState", message)
-        dry_run(params)
         image = self._begin(instance, params)
+        disk = ec2_volumes.wanted_disk(image, params.get("BlockDeviceMappings", []))
+        image.gigabytes, image.volume_type = disk.gigabytes, disk.volume_type
+        image_tags = tags_for("image", params.get("TagSpecifications", []))
+        snapshot_tags = tags_for("snapshot", params.get("TagSpecifications", []))
+        dry_run(params)
         world.images[image.image_id] = image
-        world.tag(image.image_id, tags_for("image", params.get("TagSpecifications", [])))
-        world.tag(image.snapshot_id, tags_for("snapshot", params.get("TagSpecifications", [])))
+        world.tag(image.image_id, image_tags)
+        world.tag(image.snapshot_id, snapshot_tags)
         if instance.life.state == "running" and not image.no_reboot:
             instance.life = hold(instance.life)
             instance.held_by.add(image.image_id)

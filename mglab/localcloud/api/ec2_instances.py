@@ -21,6 +21,7 @@ from mglab.localcloud.api.ec2_instance_filters import instance_readers, status_r
 from mglab.localcloud.api.ec2_launch import check_vcpus, checked, launch, merged
 from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, World, dry_run, new_id, when
 from mglab.localcloud.api.ec2_templates import find_template, find_version
+from mglab.localcloud.api.ec2_types import vcpus
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.rules.lifecycle import (
     Life,
@@ -61,7 +62,7 @@ class Instances:
         whole = merged({k: v for k, v in params.items() if k != "LaunchTemplate"}, template)
         order = checked(world, whole)
         count = self._count(params, order.subnet_id)
-        check_vcpus(world, order.instance_type, count)
+        check_vcpus(world, count * vcpus(order.instance_type))
         dry_run(params)
         reservation_id = new_id("r")
         made = [launch(world, order, index, reservation_id, token) for index in range(count)]
@@ -72,6 +73,8 @@ class Instances:
 
     def start_instances(self, params: dict[str, Any]) -> dict[str, Any]:
         """Start stopped instances: a new public address, the same private one."""
+        stopped = [i for i in self._named(params) if i.life.state == "stopped"]
+        check_vcpus(self._world, sum(vcpus(i.instance_type) for i in stopped))
         return {"StartingInstances": self._change(params, start)}
 
     def stop_instances(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -207,7 +210,10 @@ class Instances:
             raise ApiError("InvalidParameterValue", f"Value ({most}) for parameter maxCount is invalid.")
         count: int = min(most, self._world.count_free_addresses(self._world.subnet(subnet_id)))
         if count < least:
-            message = f"There are not enough free addresses in subnet '{subnet_id}' to satisfy the requested number."
+            message = (
+                f"There are not enough free addresses in subnet '{subnet_id}' to satisfy the requested number of "
+                "instances."
+            )
             raise ApiError("InsufficientFreeAddressesInSubnet", message)
         return count
 

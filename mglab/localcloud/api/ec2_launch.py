@@ -179,11 +179,11 @@ def launch(world: World, order: Order, index: int, reservation_id: str, client_t
     return instance
 
 
-def check_vcpus(world: World, instance_type: str, count: int) -> None:
-    """Refuse a launch that goes over the account's vCPUs (aws-facts 3.7 row 26)."""
+def check_vcpus(world: World, asked: int) -> None:
+    """Refuse to run so many vCPUs more when that goes over the account's (aws-facts 3.7 row 26)."""
     running = (i for i in world.instances.values() if i.life.state in ("pending", "running"))
     limit = world.knobs.vcpu_limit
-    if sum(vcpus(i.instance_type) for i in running) + count * vcpus(instance_type) > limit:
+    if sum(vcpus(i.instance_type) for i in running) + asked > limit:
         raise ApiError(
             "VcpuLimitExceeded",
             f"You have requested more vCPU capacity than your current vCPU limit of {limit} allows for the instance "

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mglab.localcloud.api import ec2_types
-from mglab.localcloud.api.ec2_filters import page, select
+from mglab.localcloud.api.ec2_filters import Reader, page, select
 from mglab.localcloud.api.ec2_state import ACCOUNT, Image, Instance, World, dry_run
 from mglab.localcloud.api.faults import ApiError
 
@@ -59,6 +59,36 @@ class Options:
         answered = {"State": "pending", **instance.metadata_options}
         return {"InstanceId": instance.instance_id, "InstanceMetadataOptions": answered}
 
+    def modify_instance_maintenance_options(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Change whether an instance recovers by itself, which is only read back here."""
+        instance = self._world.instance(params["InstanceId"])
+        asked = {name: params[name] for name in READ_BACK["MaintenanceOptions"] if name in params}
+        for name, value in asked.items():
+            if value not in ("default", "disabled"):
+                raise ApiError("InvalidParameterValue", f"Value ({value}) for parameter {name} is invalid.")
+        dry_run(params)
+        instance.options.setdefault("MaintenanceOptions", {}).update(asked)
+        told = option_members(instance, fresh=False)["MaintenanceOptions"]
+        return {"InstanceId": instance.instance_id, **told}
+
+    def modify_private_dns_name_options(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Change what an instance's host name is made of, which is only read back here."""
+        instance = self._world.instance(params["InstanceId"])
+        dry_run(params)
+        renamed = {**params, "HostnameType": params.get("PrivateDnsHostnameType")}
+        asked = {name: renamed[name] for name in READ_BACK["PrivateDnsNameOptions"] if renamed.get(name) is not None}
+        instance.options.setdefault("PrivateDnsNameOptions", {}).update(asked)
+        return {"Return": True}
+
+    def describe_iam_instance_profile_associations(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Say which instances were launched with an instance profile."""
+        world = self._world
+        bearers = [i for i in world.instances.values() if i.instance_profile and i.life.state != "terminated"]
+        readers: dict[str, Reader] = {"instance-id": lambda i: (i.instance_id,), "state": lambda i: ("associated",)}
+        found = select(bearers, params.get("Filters", []), readers, lambda i: world.tags(i.instance_id))
+        shown, token = page(found, params, least=5, beside=("AssociationIds", "associationIds"))
+        return {"IamInstanceProfileAssociations": [_association(instance) for instance in shown], **token}
+
     def describe_instance_credit_specifications(self, params: dict[str, Any]) -> dict[str, Any]:
         """Say what burstable instances do when their CPU credits are used up."""
         dry_run(params)
@@ -68,7 +98,7 @@ class Options:
         else:
             asked = [i for i in world.instances.values() if i.cpu_credits == "unlimited"]
         burstable = [i for i in asked if i.cpu_credits is not None and i.life.state != "terminated"]
-        readers = {"instance-id": lambda i: (i.instance_id,)}
+        readers: dict[str, Reader] = {"instance-id": lambda i: (i.instance_id,)}
         found = select(burstable, params.get("Filters", []), readers, lambda i: world.tags(i.instance_id))
         shown, token = page(found, params, least=5, most=1000, beside=("InstanceIds", "instanceIdsSet"))
         said = [{"InstanceId": i.instance_id, "CpuCredits": i.cpu_credits} for i in shown]
@@ -145,6 +175,15 @@ def option_members(instance: Instance, *, fresh: bool) -> dict[str, Any]:
         arn = f"arn:aws:iam::{ACCOUNT}:instance-profile/{instance.instance_profile}"
         members["IamInstanceProfile"] = {"Arn": arn, "Id": "AIPALOCALCLOUDPROFILE"}
     return members
+
+
+def _association(instance: Instance) -> dict[str, Any]:
+    return {
+        "AssociationId": f"iip-assoc-{instance.instance_id.removeprefix('i-')}",
+        "InstanceId": instance.instance_id,
+        "IamInstanceProfile": option_members(instance, fresh=False)["IamInstanceProfile"],
+        "State": "associated",
+    }
 
 
 def _check_metadata(asked: Mapping[str, Any]) -> None:

@@ -387,10 +387,13 @@ def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def tags_for(kind: str, specifications: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Collect the tags that TagSpecifications ask for on one kind of resource."""
-    return {
+    """Collect the tags that TagSpecifications ask for on one kind of resource; raises ApiError."""
+    tags = {
         tag["Key"]: tag.get("Value", "")
         for specification in specifications
         if specification.get("ResourceType") == kind
         for tag in specification.get("Tags", [])
     }
+    if any(key.startswith("aws:") for key in tags):
+        raise ApiError("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
+    return tags

@@ -8,6 +8,7 @@ differ from call to call.
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from mglab.localcloud.api.ec2_filters import Reader, page, select
 from mglab.localcloud.api.ec2_state import (
     ACCOUNT,
+    Instance,
     Template,
     TemplateVersion,
     World,
@@ -78,7 +80,7 @@ class Templates:
     def create_launch_template(self, params: dict[str, Any]) -> dict[str, Any]:
         """Make a template and its version 1."""
         name, token = _checked_name(params["LaunchTemplateName"]), params.get("ClientToken", "")
-        data = _contents(params)
+        data, tags = _contents(params), tags_for("launch-template", params.get("TagSpecifications", []))
         for template in self._world.templates.values():
             if token and template.client_token == token and (template.name, template.versions[0].data) == (name, data):
                 return {"LaunchTemplate": self._document(template)}
@@ -90,7 +92,7 @@ class Templates:
         version = TemplateVersion(1, data, params.get("VersionDescription"), now)
         template = Template(new_id("lt"), name, now, [version], client_token=token)
         self._world.templates[template.template_id] = template
-        self._world.tag(template.template_id, tags_for("launch-template", params.get("TagSpecifications", [])))
+        self._world.tag(template.template_id, tags)
         return {"LaunchTemplate": self._document(template)}
 
     def create_launch_template_version(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -104,6 +106,12 @@ class Templates:
         version = TemplateVersion(template.numbered, data, params.get("VersionDescription"), self._world.now())
         template.versions.append(version)
         return {"LaunchTemplateVersion": _version_document(template, version)}
+
+    def get_launch_template_data(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Give contents that would launch an instance like this one."""
+        instance = self._world.instance(params["InstanceId"])
+        dry_run(params)
+        return {"LaunchTemplateData": _like(self._world, instance)}
 
     def modify_launch_template(self, params: dict[str, Any]) -> dict[str, Any]:
         """Move the default version."""
@@ -226,6 +234,32 @@ def _contents(params: Mapping[str, Any]) -> dict[str, Any]:
     if not data:
         raise ApiError("MissingParameter", "The request must contain the parameter LaunchTemplateData")
     return data
+
+
+def _like(world: World, instance: Instance) -> dict[str, Any]:
+    """Write an instance down as a template's contents."""
+    interface, tags = instance.interface, world.tags(instance.instance_id)
+    own = {key: value for key, value in tags.items() if not key.startswith("aws:")}
+    nic = {
+        "DeviceIndex": 0,
+        "AssociatePublicIpAddress": instance.wants_public_address,
+        "DeleteOnTermination": interface.delete_on_termination,
+        "Description": interface.description,
+        "Groups": list(interface.group_ids),
+        "SubnetId": interface.subnet_id,
+    }
+    return {
+        "ImageId": instance.image_id,
+        "InstanceType": instance.instance_type,
+        "KeyName": instance.key_name,
+        "Monitoring": {"Enabled": instance.monitoring},
+        "Placement": {"AvailabilityZone": interface.zone, "GroupName": "", "Tenancy": "default"},
+        "DisableApiTermination": instance.refuses_termination,
+        "InstanceInitiatedShutdownBehavior": instance.shutdown_behavior,
+        "UserData": base64.b64encode(instance.user_data).decode() or None,
+        "NetworkInterfaces": [nic],
+        "TagSpecifications": [{"ResourceType": "instance", "Tags": tag_list(own)}] if own else None,
+    }
 
 
 def _version(template: Template, version: str) -> TemplateVersion | None:
