@@ -58,9 +58,10 @@ class Ground:
         """Launch one instance and wait until it runs and has its public address."""
         instance_id = self.run(**more)["InstanceId"]
         self.in_state(instance_id, "running")
-        return dict(eventually(lambda: self._addressed(instance_id), "a public address"))
+        return dict(eventually(lambda: self.addressed(instance_id), "a public address"))
 
-    def _addressed(self, instance_id: str) -> dict[str, Any]:
+    def addressed(self, instance_id: str) -> dict[str, Any]:
+        """Describe an instance that has its public address; else nothing."""
         seen = self.look(instance_id)
         return seen if "PublicIpAddress" in seen else {}
 

@@ -56,7 +56,7 @@ def test_every_state_has_its_code_and_an_address_its_time(ground: Ground) -> Non
     first = ground.in_state(instance_id, "running")
     assert first["State"] == {"Code": 16, "Name": "running"}
     assert "StateReason" not in first and first["StateTransitionReason"] == ""
-    first = eventually(lambda: ground._addressed(instance_id))
+    first = eventually(lambda: ground.addressed(instance_id))
 
     ec2.reboot_instances(InstanceIds=[instance_id])
     rebooted = ground.look(instance_id)
@@ -77,7 +77,7 @@ def test_every_state_has_its_code_and_an_address_its_time(ground: Ground) -> Non
     was, is_ = changed(ec2.start_instances(InstanceIds=[instance_id]), "StartingInstances")
     assert (was, is_) == ({"Code": 80, "Name": "stopped"}, {"Code": 0, "Name": "pending"})
     again = ground.in_state(instance_id, "running")
-    again = eventually(lambda: ground._addressed(instance_id))
+    again = eventually(lambda: ground.addressed(instance_id))
     assert again["PrivateIpAddress"] == first["PrivateIpAddress"] == stopped["PrivateIpAddress"]
     assert again["PublicIpAddress"] != first["PublicIpAddress"]
     assert again["LaunchTime"] > first["LaunchTime"]
@@ -196,6 +196,7 @@ def test_every_member_of_an_instance_is_there_with_its_default(ground: Ground, s
     assert found["HibernationOptions"] == {"Configured": False}
     assert found["MaintenanceOptions"]["AutoRecovery"] == "default"
     assert found["Monitoring"] == {"State": "disabled"}
+    assert found["LaunchTime"].microsecond == 0
     assert found["SecurityGroups"] == [{"GroupId": ground.group_id, "GroupName": "compute"}]
     plain = {
         "AmiLaunchIndex": 0,
@@ -249,6 +250,14 @@ def test_an_instance_has_one_interface_with_its_addresses(ground: Ground, server
     ids = {"i-": server["InstanceId"], "eni-": nic["NetworkInterfaceId"], "vol-": volume_id, "ami-": server["ImageId"]}
     assert [k for k, it in ids.items() if not re.fullmatch(rf"{k}[0-9a-f]{{17}}", it)] == []
     assert server["PublicDnsName"] == "", "the VPC has DNS host names off"
+
+    def dns(attribute: str, vpc_id: str) -> Any:
+        answer = ground.ec2.describe_vpc_attribute(VpcId=vpc_id, Attribute=attribute)
+        return answer[attribute[0].upper() + attribute[1:]]["Value"]
+
+    (default,) = ground.ec2.describe_vpcs(Filters=having("is-default", "true"))["Vpcs"]
+    for attribute, of_default, of_own in (("enableDnsHostnames", True, False), ("enableDnsSupport", True, True)):
+        assert (dns(attribute, default["VpcId"]), dns(attribute, ground.vpc_id)) == (of_default, of_own)
     ground.ec2.modify_vpc_attribute(VpcId=ground.vpc_id, EnableDnsHostnames={"Value": True})
     named = ground.look(server["InstanceId"])["PublicDnsName"]
     ground.ec2.modify_vpc_attribute(VpcId=ground.vpc_id, EnableDnsHostnames={"Value": False})
@@ -412,6 +421,8 @@ def test_what_cannot_be_launched_is_refused_in_ec2s_words(ground: Ground) -> Non
     code, message = launch(BlockDeviceMappings=small)
     assert code == "InvalidBlockDeviceMapping" and message.startswith("Volume of size 4GB is smaller than snapshot")
     assert launch(IamInstanceProfile={"Name": "nobody"})[0] == "InvalidParameterValue"
+    assert launch(InstanceMarketOptions={"MarketType": "spot"})[0] == "UnsupportedOperation"
+    assert launch(InstanceInitiatedShutdownBehavior="sleep")[0] == "InvalidParameterValue"
     reserved = [{"ResourceType": "instance", "Tags": [{"Key": "aws:x", "Value": "y"}]}]
     assert launch(TagSpecifications=reserved) == (
         "InvalidParameterValue",

@@ -312,7 +312,7 @@ def test_an_instance_is_written_down_as_a_template(ground: Ground) -> None:
     ground.end(instance["InstanceId"], twin["InstanceId"])
 
 
-@pytest.mark.fact("3.3/contents", "3.3/asg-version", "3.7/22")
+@pytest.mark.fact("3.3/contents", "3.3/asg-version", "3.3/default", "3.7/22")
 def test_contents_are_looked_at_when_something_is_launched(cloud: Cloud, ground: Ground) -> None:
     ec2, groups = ground.ec2, cloud.client("autoscaling")
     wrong = contents(ground, KeyName="lost")
@@ -344,5 +344,14 @@ def test_contents_are_looked_at_when_something_is_launched(cloud: Cloud, ground:
     (member,) = eventually(lambda: group()["Instances"], "a member")
     assert (member["InstanceType"], member["LaunchTemplate"]["Version"]) == ("t2.small", "3")
     assert ground.look(member["InstanceId"])["SubnetId"] in ground.subnet_ids
+    ec2.modify_launch_template(LaunchTemplateId=template_id, DefaultVersion="2")
+    groups.update_auto_scaling_group(
+        AutoScalingGroupName="of-templates", LaunchTemplate={"LaunchTemplateId": template_id}, DesiredCapacity=2
+    )
+
+    def of_default() -> list[str]:
+        return [it["InstanceType"] for it in group()["Instances"] if it["LaunchTemplate"]["Version"] == "2"]
+
+    assert eventually(of_default, "a member of the default version") == ["t2.micro"]
     groups.delete_auto_scaling_group(AutoScalingGroupName="of-templates", ForceDelete=True)
     ground.in_state(member["InstanceId"], "terminated")

@@ -301,6 +301,7 @@ def test_a_launch_asked_for_twice_with_one_token_happens_once(ec2: Any, lab: Sim
     assert run(ec2, lab, ClientToken="once") == run(ec2, lab, ClientToken="once")
 
 
+@pytest.mark.fact("3.4/public-name")
 def test_without_a_subnet_it_goes_to_the_default_vpc_with_a_public_address(front: Front, ec2: Any) -> None:
     made = ec2.run_instances(ImageId=BASE_IMAGE, InstanceType="t2.micro", MinCount=1, MaxCount=1)["Instances"][0]
     front.advance(5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mglab.localcloud.api.ec2_options import option_members
-from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, Interface, World, tag_list, when
+from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, Interface, World, tag_list, to_the_second, when
 from mglab.localcloud.api.ec2_types import is_nitro
 from mglab.localcloud.api.moto_room import ZONE_IDS
 from mglab.localcloud.rules.lifecycle import STATE_CODES, Check, State, reachability, status
@@ -37,7 +37,7 @@ def instance_document(world: World, instance: Instance, *, fresh: bool = False) 
         "AmiLaunchIndex": instance.launch_index,
         "ProductCodes": [],
         "InstanceType": instance.instance_type,
-        "LaunchTime": when(instance.launched_at),
+        "LaunchTime": to_the_second(instance.launched_at),
         "Placement": {
             "AvailabilityZone": instance.interface.zone,
             "AvailabilityZoneId": ZONE_IDS.get(instance.interface.zone),
@@ -64,7 +64,7 @@ def instance_document(world: World, instance: Instance, *, fresh: bool = False) 
         document["HibernationOptions"] = {"Configured": False}
         document["PlatformDetails"] = "Linux/UNIX"
         document["UsageOperation"] = "RunInstances"
-        document["UsageOperationUpdateTime"] = when(instance.created_at)
+        document["UsageOperationUpdateTime"] = to_the_second(instance.created_at)
     if instance.reason:
         document["StateReason"] = dict(zip(("Code", "Message"), instance.reason, strict=True))
     if instance.life.state != "terminated":
@@ -94,7 +94,7 @@ def device_list(world: World, instance: Instance) -> list[dict[str, Any]]:
     """List an instance's volumes as its devices."""
     volume = world.volumes[instance.volume_id]
     disk = {
-        "AttachTime": when(volume.created_at),
+        "AttachTime": to_the_second(volume.created_at),
         "DeleteOnTermination": volume.delete_on_termination,
         "Status": "attached",
         "VolumeId": volume.volume_id,
@@ -140,7 +140,7 @@ def _own_interface(world: World, instance: Instance, public: str | None, status:
     return {
         **_addresses(world, interface, public),
         "Attachment": {
-            "AttachTime": when(interface.attached_at),
+            "AttachTime": to_the_second(interface.attached_at),
             "AttachmentId": interface.attachment_id,
             "DeleteOnTermination": interface.delete_on_termination,
             "DeviceIndex": 0,

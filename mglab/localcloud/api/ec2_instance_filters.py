@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from mglab.localcloud.api import ec2_options, ec2_types
 from mglab.localcloud.api.ec2_documents import CHECK_DETAILS, instance_check, private_name, system_check
 from mglab.localcloud.api.ec2_filters import Reader
-from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, World, when
+from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, World, to_the_second
 from mglab.localcloud.api.moto_room import ZONE_IDS
 from mglab.localcloud.api.wire_xml import iso8601
 from mglab.localcloud.rules.lifecycle import STATE_CODES
@@ -74,7 +74,7 @@ def _plain(world: World) -> dict[str, Reader]:
         "owner-id": lambda i: (ACCOUNT,),
         "monitoring-state": lambda i: ("enabled" if i.monitoring else "disabled",),
         "launch-index": lambda i: (str(i.launch_index),),
-        "launch-time": lambda i: (iso8601(when(i.launched_at)),),
+        "launch-time": lambda i: (iso8601(to_the_second(i.launched_at)),),
         "architecture": lambda i: ("x86_64",),
         "current-instance-boot-mode": lambda i: (ec2_types.boot_mode(i.instance_type),),
         "ebs-optimized": lambda i: (_truth(i.options.get("EbsOptimized", False)),),

@@ -3,7 +3,8 @@
 A call only writes down what is wanted: a new life, another turn in one. ``advance`` (called with each tick)
 moves the lives on and does what AWS does in between: maps a public address soon after launch or start,
 takes it away when the instance has stopped, deletes interface and volume when it has terminated
-(aws-facts 3.1). The processes themselves run elsewhere, by what ``machines`` of ``ec2`` says.
+(aws-facts 3.1). ``observe`` takes in whose processes have ended by themselves, told to or not. The processes
+run elsewhere, by what ``machines`` of ``ec2`` says.
 """
 
 from __future__ import annotations
@@ -79,6 +80,9 @@ class Instances:
 
     def stop_instances(self, params: dict[str, Any]) -> dict[str, Any]:
         """Stop running instances."""
+        if params.get("Hibernate"):
+            message = "The instances that the local cloud launches are not configured for hibernation."
+            raise ApiError("UnsupportedHibernationConfiguration", message)
         for instance in self._named(params):
             if instance.refuses_stop:
                 message = (

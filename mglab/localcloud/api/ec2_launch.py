@@ -34,6 +34,13 @@ _NOT_BESIDE_INTERFACES = {
     "SecurityGroups": "security groups",
 }
 
+NOT_MODELLED = (
+    *("InstanceMarketOptions", "InstanceRequirements", "LicenseSpecifications", "SecondaryInterfaces"),
+    *("KernelId", "RamdiskId", "RamDiskId", "Ipv6AddressCount", "Ipv6Addresses", "EnablePrimaryIpv6"),
+    *("ElasticGpuSpecification", "ElasticGpuSpecifications", "ElasticInferenceAccelerators"),
+)
+"""What would change the instance and does not exist here: a Learner Lab is on-demand only (aws-facts 5)."""
+
 
 @dataclass(frozen=True)
 class Order:
@@ -115,6 +122,7 @@ def checked(world: World, params: Mapping[str, Any]) -> Order:
 
 def checked_contents(world: World, params: Mapping[str, Any]) -> tuple[str, str]:
     """Check image, type, key and groups, which do not depend on the subnet; give image id and type."""
+    _check_modelled(params)
     image_id = params.get("ImageId")
     if not image_id:
         raise ApiError("MissingParameter", "The request must contain the parameter ImageId")
@@ -177,6 +185,21 @@ def launch(world: World, order: Order, index: int, reservation_id: str, client_t
     world.tag(instance.volume_id, order.volume_tags)
     world.tag(interface.interface_id, order.interface_tags)
     return instance
+
+
+def _check_modelled(params: Mapping[str, Any]) -> None:
+    """Refuse what would be launched otherwise than it was asked for."""
+    asked = [name for name in NOT_MODELLED if params.get(name)]
+    if params.get("HibernationOptions", {}).get("Configured"):
+        asked.append("HibernationOptions")
+    if params.get("Placement", {}).get("Tenancy", "default") != "default":
+        asked.append("Placement.Tenancy")
+    if asked:
+        raise ApiError("UnsupportedOperation", f"The local cloud launches no instances with {', '.join(asked)}.")
+    behavior = params.get("InstanceInitiatedShutdownBehavior", "stop")
+    if behavior not in ("stop", "terminate"):
+        message = f"Value ({behavior}) for parameter instanceInitiatedShutdownBehavior is invalid."
+        raise ApiError("InvalidParameterValue", message)
 
 
 def check_vcpus(world: World, asked: int) -> None:

@@ -381,6 +381,11 @@ def when(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
+def to_the_second(at: float) -> datetime:
+    """Give a lab moment as EC2 writes launches and attachments: whole seconds."""
+    return when(float(int(at)))
+
+
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """Write tags as AWS lists them."""
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]

@@ -24,7 +24,7 @@ from mglab.localcloud.api.ec2_state import (
     new_id,
     tag_list,
     tags_for,
-    when,
+    to_the_second,
 )
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.api.wire_xml import iso8601
@@ -169,7 +169,7 @@ class Templates:
         found = select(
             wanted or list(world.templates.values()),
             params.get("Filters", []),
-            {"launch-template-name": lambda t: (t.name,), "create-time": lambda t: (iso8601(when(t.created_at)),)},
+            _READERS,
             lambda t: world.tags(t.template_id),
         )
         shown, token = page(found, params, most=TEMPLATES_AT_MOST)
@@ -197,7 +197,7 @@ class Templates:
     def _document(self, template: Template) -> dict[str, Any]:
         return {
             **_names(template),
-            "CreateTime": when(template.created_at),
+            "CreateTime": to_the_second(template.created_at),
             "CreatedBy": CREATED_BY,
             "DefaultVersionNumber": template.default,
             "LatestVersionNumber": template.versions[-1].number,
@@ -309,7 +309,7 @@ def _version_document(template: Template, version: TemplateVersion) -> dict[str,
         **_names(template),
         "VersionNumber": version.number,
         "VersionDescription": version.description,
-        "CreateTime": when(version.created_at),
+        "CreateTime": to_the_second(version.created_at),
         "CreatedBy": CREATED_BY,
         "DefaultVersion": version.number == template.default,
         "LaunchTemplateData": version.data,
@@ -329,8 +329,12 @@ def _member(*names: str) -> Reader:
     return read
 
 
+_READERS: dict[str, Reader] = {
+    "launch-template-name": lambda t: (t.name,),
+    "create-time": lambda t: (iso8601(to_the_second(t.created_at)),),
+}
 _VERSION_READERS: dict[str, Reader] = {
-    "create-time": lambda pair: (iso8601(when(pair[1].created_at)),),
+    "create-time": lambda pair: (iso8601(to_the_second(pair[1].created_at)),),
     "is-default-version": lambda pair: ("true" if pair[1].number == pair[0].default else "false",),
     "image-id": _member("ImageId"),
     "instance-type": _member("InstanceType"),

@@ -22,6 +22,7 @@ from mglab.localcloud.api.ec2_state import (
     dry_run,
     missing,
     tag_list,
+    to_the_second,
     when,
 )
 from mglab.localcloud.api.faults import ApiError
@@ -177,7 +178,7 @@ def _status_document(volume: Volume) -> dict[str, Any]:
 
 def _attachment(volume: Volume) -> dict[str, Any]:
     return {
-        "AttachTime": when(volume.created_at),
+        "AttachTime": to_the_second(volume.created_at),
         "Device": volume.device,
         "InstanceId": volume.instance_id,
         "State": "attached",
@@ -200,6 +201,6 @@ _READERS: dict[str, Reader] = {
     "attachment.instance-id": lambda v: (v.instance_id,),
     "attachment.device": lambda v: (v.device,) if v.instance_id else (),
     "attachment.status": lambda v: ("attached",) if v.instance_id else (),
-    "attachment.attach-time": lambda v: (iso8601(when(v.created_at)),) if v.instance_id else (),
+    "attachment.attach-time": lambda v: (iso8601(to_the_second(v.created_at)),) if v.instance_id else (),
     "attachment.delete-on-termination": lambda v: (str(v.delete_on_termination).lower(),) if v.instance_id else (),
 }

@@ -34,8 +34,14 @@ INSTANCES: tuple[Fact, ...] = (
     Fact(
         "3.1/status-checks",
         "D",
-        "Status checks begin as initializing and end as ok; who does not run is not-applicable and listed only "
-        "when all are asked for.",
+        "Status checks begin as initializing and end as ok; who has not answered for a minute is impaired; who does "
+        "not run is not-applicable and listed only when all are asked for.",
+    ),
+    Fact(
+        "3.1/status-insufficient",
+        "I",
+        "A check that could not be carried out has insufficient data.",
+        left_out="nothing here keeps the checks from being carried out",
     ),
     Fact(
         "3.1/poweroff",
@@ -130,7 +136,7 @@ IMAGES: tuple[Fact, ...] = (
     Fact("3.2/unknown-ids", "I", "Unknown, malformed and foreign images and snapshots are refused, each in its way."),
 )
 TEMPLATES: tuple[Fact, ...] = (
-    Fact("3.3/default", "D", "Without a version RunInstances takes $Default."),
+    Fact("3.3/default", "D", "Without a version RunInstances and a group take $Default."),
     Fact(
         "3.3/versions",
         "R",
