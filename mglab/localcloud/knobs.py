@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from mglab.errors import UsageError, nearest
-from mglab.localcloud.rules.lifecycle import BOOT_S, PENDING_S, SHUTTING_DOWN_S, STOPPING_S
+from mglab.localcloud.rules.lifecycle import BOOT_S, PENDING_S, SHUTTING_DOWN_S, STATUS_OK_S, STOPPING_S
 
 LONGEST_S = 86_400.0
 
@@ -65,6 +65,10 @@ class Knobs:
     boot_s: float = _seconds(BOOT_S, "7, 3.1", "from running, or a reboot, to its programs being started")
     shutting_down_s: float = _seconds(SHUTTING_DOWN_S, "7", "from a termination to terminated")
     stopping_s: float = _seconds(STOPPING_S, "3.1", "from a stop to stopped")
+    status_ok_s: float = _seconds(STATUS_OK_S, "3.1", "from running to passed status checks")
+    vcpu_limit: int = _knob(
+        32, "vCPUs", "3.7 row 26, 5", "how many pending and running instances may have together", least=1, most=10_000
+    )
     image_s: float = _seconds(180.0, "7", "from CreateImage to an available image")
     image_off_s: float = _seconds(30.0, "7", "of which the instance is off")
     decision_s: float = _seconds(10.0, "2.4, 7", "from a change of capacity to the launch or the end of an instance")

@@ -174,6 +174,8 @@ class MachineReport:
     cpu_ns: int
     """CPU time of its whole process tree since its first boot, finished children included; never falls."""
     processes: int
+    powered_off: bool = False
+    """Somebody inside said ``poweroff``: its processes have ended by themselves, as they were told."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, WaiterError
 from mglab.localcloud.addresses import HIGH_SSH_PORT
 from mglab.localcloud.api.compute import LaunchRequest
 from mglab.localcloud.api.faults import ApiError
+from mglab.localcloud.seam import MachineReport, Observed
 from tests.local.front import BASE_IMAGE, LAB_EPOCH, PROJECT2_IMAGE, Front, open_front
 
 ANY = "0.0.0.0/0"
@@ -102,6 +103,7 @@ def soon(front: Front, waiter: Any, lab_seconds: float, **params: Any) -> None:
     waiter.wait(**params, WaiterConfig={"Delay": 0, "MaxAttempts": 1})
 
 
+@pytest.mark.fact("3.1/states", "3.1/status-checks", "3.1/status-time")
 def test_an_instance_is_pending_running_up_and_checked(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     instance_id = run(ec2, lab, UserData=USER_DATA, KeyName="myGuruKeys")
     fresh = look(ec2, instance_id)
@@ -165,6 +167,40 @@ def test_a_template_may_ask_for_detailed_monitoring(ec2: Any, lab: SimpleNamespa
     assert made[0]["Monitoring"] == {"State": "enabled"}
 
 
+@pytest.mark.fact("3.1/status-checks")
+def test_an_instance_whose_processes_are_gone_is_impaired(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
+    instance_id = run(ec2, lab)
+    front.advance(300)
+
+    def checks() -> tuple[str, str]:
+        (found,) = ec2.describe_instance_status(InstanceIds=[instance_id])["InstanceStatuses"]
+        return found["SystemStatus"]["Status"], found["InstanceStatus"]["Status"]
+
+    def seen(power: Any) -> None:
+        front.ec2.observe(Observed(machines=(MachineReport(instance_id, power, 1, 0, 0),)))
+
+    seen("off")
+    assert checks() == ("ok", "ok")
+    front.advance(70)
+    assert checks() == ("ok", "impaired")
+    seen("on")
+    assert checks() == ("ok", "ok")
+
+
+@pytest.mark.fact("3.1/poweroff")
+@pytest.mark.parametrize("behavior, state", [("stop", "stopping"), ("terminate", "shutting-down")])
+def test_poweroff_said_inside_ends_an_instance_as_it_was_told_to(
+    front: Front, ec2: Any, lab: SimpleNamespace, behavior: str, state: str
+) -> None:
+    instance_id = run(ec2, lab, InstanceInitiatedShutdownBehavior=behavior, DisableApiTermination=True)
+    front.advance(60)
+    front.ec2.observe(Observed(machines=(MachineReport(instance_id, "off", 1, 0, 0, powered_off=True),)))
+    shown = look(ec2, instance_id)
+    assert shown["State"]["Name"] == state
+    assert shown["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
+    assert shown["StateTransitionReason"] == "User initiated"
+
+
 def test_stop_and_start_change_the_public_address_only(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     instance_id = run(ec2, lab)
     front.advance(60)
@@ -199,6 +235,7 @@ def test_a_reboot_keeps_addresses_and_boots_once_more(front: Front, ec2: Any, la
     assert look(ec2, instance_id)["PublicIpAddress"] == before["PublicIpAddress"]
 
 
+@pytest.mark.fact("3.1/listed-after-the-end")
 def test_a_terminated_instance_is_listed_for_an_hour(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     instance_id = run(ec2, lab)
     front.advance(60)
@@ -215,12 +252,14 @@ def test_a_terminated_instance_is_listed_for_an_hour(front: Front, ec2: Any, lab
     assert (code, message) == ("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
 
 
+@pytest.mark.fact("3.1/states", "3.7/28")
 def test_protection_and_wrong_states(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     instance_id = run(ec2, lab, DisableApiTermination=True)
     code, message = refusal(ec2.terminate_instances, InstanceIds=[instance_id])
     assert code == "OperationNotPermitted"
     assert message.startswith(f"The instance '{instance_id}' may not be terminated. Modify its 'disableApiTermination'")
-    assert refusal(ec2.stop_instances, InstanceIds=[instance_id])[0] == "IncorrectInstanceState"
+    never_ran = f"Instance '{instance_id}' cannot be stopped as it has never reached the 'running' state."
+    assert refusal(ec2.stop_instances, InstanceIds=[instance_id]) == ("IncorrectInstanceState", never_ran)
     ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": False})
     ec2.terminate_instances(InstanceIds=[instance_id])
     assert refusal(ec2.start_instances, InstanceIds=[instance_id])[0] == "IncorrectInstanceState"
@@ -262,6 +301,7 @@ def test_a_launch_asked_for_twice_with_one_token_happens_once(ec2: Any, lab: Sim
     assert run(ec2, lab, ClientToken="once") == run(ec2, lab, ClientToken="once")
 
 
+@pytest.mark.fact("3.4/public-name")
 def test_without_a_subnet_it_goes_to_the_default_vpc_with_a_public_address(front: Front, ec2: Any) -> None:
     made = ec2.run_instances(ImageId=BASE_IMAGE, InstanceType="t2.micro", MinCount=1, MaxCount=1)["Instances"][0]
     front.advance(5)
@@ -324,6 +364,7 @@ def test_templates_have_versions_and_a_default(front: Front, ec2: Any, lab: Simp
     )
 
 
+@pytest.mark.fact("3.3/interfaces", "3.7/22")
 def test_a_group_launches_by_the_same_rules(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     template_id = template(ec2, lab)
     assert front.ec2.check_template(None, "MGLT", "$Default") == (template_id, "MGLT")
@@ -341,6 +382,7 @@ def test_a_group_launches_by_the_same_rules(front: Front, ec2: Any, lab: SimpleN
         front.ec2.check_template(template_id, None, "$Default")
 
 
+@pytest.mark.fact("3.2/reboots", "3.2/launch-pending")
 def test_create_image_reboots_and_takes_minutes(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     instance_id = run(ec2, lab)
     front.advance(60)
@@ -351,7 +393,7 @@ def test_create_image_reboots_and_takes_minutes(front: Front, ec2: Any, lab: Sim
     front.advance(300)
     assert machine(front, instance_id).power == "off", "the tree has not been copied yet"
     assert ec2.describe_images(ImageIds=[image_id])["Images"][0]["State"] == "pending"
-    assert refusal(run, ec2=ec2, lab=lab, ImageId=image_id)[1] == f"The AMI {image_id} is pending, and cannot be run"
+    assert refusal(run, ec2=ec2, lab=lab, ImageId=image_id)[1] == f"AMI {image_id} is pending, and cannot be run"
     front.copies = True
     front.advance(40)
     assert (machine(front, instance_id).power, machine(front, instance_id).boots) == ("on", 2)
@@ -360,6 +402,7 @@ def test_create_image_reboots_and_takes_minutes(front: Front, ec2: Any, lab: Sim
     assert run(ec2, lab, ImageId=image_id)
 
 
+@pytest.mark.fact("3.2/states", "3.2/waiter")
 def test_the_image_waiter_sees_pending_first(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     instance_id = run(ec2, lab)
     front.advance(60)
@@ -392,6 +435,7 @@ def test_image_names_and_the_end_of_an_image(front: Front, ec2: Any, lab: Simple
     assert refusal(ec2.deregister_image, ImageId=BASE_IMAGE)[0] == "AuthFailure"
 
 
+@pytest.mark.fact("3.2/states")
 def test_an_image_of_an_instance_that_is_gone_fails(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
     instance_id = run(ec2, lab)
     front.advance(60)
@@ -419,13 +463,13 @@ def test_the_console_is_the_instances_own(front: Front, ec2: Any, lab: SimpleNam
 
 
 def test_filters_pages_and_unknown_filters(front: Front, ec2: Any, lab: SimpleNamespace) -> None:
-    first, second = run(ec2, lab), run(ec2, lab)
+    first, *others = (run(ec2, lab) for _ in range(6))
     front.advance(60)
-    ec2.terminate_instances(InstanceIds=[second])
+    ec2.terminate_instances(InstanceIds=others)
     up = ec2.describe_instances(Filters=[{"Name": "instance-state-name", "Values": ["pending", "running"]}])
     assert [i["InstanceId"] for r in up["Reservations"] for i in r["Instances"]] == [first]
-    pages = ec2.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 1})
-    assert [len(page["Reservations"]) for page in pages] == [1, 1]
+    pages = ec2.get_paginator("describe_instances").paginate(PaginationConfig={"PageSize": 5})
+    assert [len(page["Reservations"]) for page in pages] == [5, 1]
     unknown = refusal(ec2.describe_instances, Filters=[{"Name": "colour", "Values": ["red"]}])
     assert unknown == ("InvalidParameterValue", "The filter 'colour' is invalid")
     unknown = refusal(ec2.describe_vpcs, Filters=[{"Name": "colour", "Values": ["red"]}])

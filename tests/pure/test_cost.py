@@ -55,6 +55,7 @@ def an_hour_of_the_lab() -> Estimate:
     return estimate(entries, Stretch(T0, T0 + HOUR))
 
 
+@pytest.mark.fact("3.1/billing")
 def test_an_hour_of_two_instances_and_a_balancer_costs_what_the_facts_say() -> None:
     known = an_hour_of_the_lab()
     assert known.aws_seconds == HOUR
@@ -69,6 +70,7 @@ def test_a_started_hour_of_the_balancer_is_a_full_one() -> None:
     assert short.charges[0].dollars == pytest.approx(PRICES.load_balancer_hour, abs=1e-4)
 
 
+@pytest.mark.fact("3.1/billing")
 def test_an_instance_is_charged_for_a_minute_at_least() -> None:
     short = estimate([made("instance", "i", 0), removed("instance", "i", 1)], Stretch(T0, T0 + 60))
     assert short.charges[0].dollars == pytest.approx(0.0116 / 60)

@@ -24,6 +24,7 @@ from mglab.localcloud.rules.lifecycle import (
     launched,
     listed,
     power,
+    reachability,
     reboot,
     start,
     status,
@@ -59,6 +60,10 @@ def test_status_checks_pass_minutes_after_running() -> None:
     assert status(launched(NOW, Pace()), NOW) == "not-applicable"
     assert status(life, life.since + STATUS_OK_S - 1) == "initializing"
     assert status(life, life.since + STATUS_OK_S) == "ok"
+    assert reachability(life, None, life.since + STATUS_OK_S) == "ok"
+    assert reachability(life, life.since + STATUS_OK_S, life.since + STATUS_OK_S + 59) == "ok"
+    assert reachability(life, life.since + STATUS_OK_S, life.since + STATUS_OK_S + 60) == "impaired"
+    assert reachability(stop(life, NOW + 500), life.since, NOW + 600) == "not-applicable"
 
 
 def test_stop_and_start_boot_again() -> None:

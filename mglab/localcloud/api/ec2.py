@@ -26,13 +26,18 @@ from mglab.localcloud.api.ec2_groups import Groups
 from mglab.localcloud.api.ec2_images import Images, seed_images
 from mglab.localcloud.api.ec2_instances import Instances, template_tags
 from mglab.localcloud.api.ec2_interfaces import Interfaces
-from mglab.localcloud.api.ec2_launch import DEFAULT_TYPE, checked, checked_contents, launch
+from mglab.localcloud.api.ec2_keys import Keys
+from mglab.localcloud.api.ec2_launch import DEFAULT_TYPE, check_vcpus, checked, checked_contents, launch
 from mglab.localcloud.api.ec2_network import Networks
+from mglab.localcloud.api.ec2_options import Options
 from mglab.localcloud.api.ec2_routes import RouteTables
+from mglab.localcloud.api.ec2_snapshots import Snapshots
 from mglab.localcloud.api.ec2_state import Instance, World, new_id
 from mglab.localcloud.api.ec2_subnets import Subnets
 from mglab.localcloud.api.ec2_tags import Tags
 from mglab.localcloud.api.ec2_templates import Templates, find_template, find_version
+from mglab.localcloud.api.ec2_types import Types, vcpus
+from mglab.localcloud.api.ec2_volumes import Volumes
 from mglab.localcloud.api.ec2_vpcs import Vpcs
 from mglab.localcloud.knobs import DEFAULTS, Knobs
 from mglab.localcloud.rules.lifecycle import is_up, power, terminate
@@ -69,6 +74,7 @@ class Ec2:
         groups = Groups(world)
         self.pages = (
             *(self._instances, self._images, self._networks, Templates(world), Attributes(world)),
+            *(Snapshots(world), Volumes(world), Keys(world), Types(world), Options(world)),
             *(Vpcs(world), Subnets(world), Gateways(world), RouteTables(world)),
             *(groups, GroupRules(world, groups.named), Interfaces(world), Addresses(world)),
             *(Tags(world), Account(world), Absent()),
@@ -86,6 +92,7 @@ class Ec2:
     def observe(self, observed: Observed) -> None:
         """Take in what the data plane reports."""
         self._images.note_copied(observed.images)
+        self._instances.observe(observed.machines)
 
     def machines(self) -> tuple[MachineSpec, ...]:
         """Say which machines should exist and whether their processes should run."""
@@ -191,7 +198,9 @@ class Ec2:
             params["NetworkInterfaces"] = [{**interfaces[0], "SubnetId": request.subnet_id}, *interfaces[1:]]
         else:
             params["SubnetId"] = request.subnet_id
-        instance = launch(world, checked(world, params), 0, new_id("r"), new_id("token"))
+        order = checked(world, params)
+        check_vcpus(world, vcpus(order.instance_type))
+        instance = launch(world, order, 0, new_id("r"), new_id("token"))
         world.tag(instance.instance_id, {**request.tags, **template_tags(template.template_id, version.number)})
         return instance.instance_id
 

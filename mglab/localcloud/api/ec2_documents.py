@@ -1,13 +1,16 @@
-"""How EC2 describes instances, interfaces and volumes."""
+"""How EC2 describes instances, their status checks, and interfaces."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, Interface, World, tag_list, when
+from mglab.localcloud.api.ec2_options import option_members
+from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, Interface, World, tag_list, to_the_second, when
+from mglab.localcloud.api.ec2_types import is_nitro
 from mglab.localcloud.api.moto_room import ZONE_IDS
-from mglab.localcloud.rules.lifecycle import STATE_CODES, State, status
+from mglab.localcloud.rules.lifecycle import STATE_CODES, Check, State, reachability, status
 
+CHECK_DETAILS: dict[Check, str] = {"ok": "passed", "initializing": "initializing", "impaired": "failed"}
 LOAD_BALANCER_REQUESTER = "amazon-elb"
 LOAD_BALANCER_ATTACHER = "amazon-aws"
 """Owner of a node's attachment; infrastructure tools wait by it for a deleted balancer's interfaces to go."""
@@ -16,10 +19,6 @@ LOAD_BALANCER_ATTACHER = "amazon-aws"
 def state_document(state: State) -> dict[str, Any]:
     """Describe a state."""
     return {"Code": STATE_CODES[state], "Name": state}
-
-
-def _cores(instance_type: str) -> int:
-    return 1 if instance_type in ("t2.nano", "t2.micro", "t2.small") else 2
 
 
 def private_name(address: str) -> str:
@@ -40,13 +39,17 @@ def instance_document(world: World, instance: Instance, *, fresh: bool = False) 
         "AmiLaunchIndex": instance.launch_index,
         "ProductCodes": [],
         "InstanceType": instance.instance_type,
-        "LaunchTime": when(instance.launched_at),
-        "Placement": {"AvailabilityZone": instance.interface.zone, "GroupName": "", "Tenancy": "default"},
+        "LaunchTime": to_the_second(instance.launched_at),
+        "Placement": {
+            "AvailabilityZone": instance.interface.zone,
+            "AvailabilityZoneId": ZONE_IDS.get(instance.interface.zone),
+            "GroupName": "",
+            "Tenancy": "default",
+        },
         "Monitoring": {"State": "enabled" if instance.monitoring else "disabled"},
         "Architecture": "x86_64",
         "BlockDeviceMappings": [],
         "ClientToken": instance.client_token,
-        "EbsOptimized": False,
         "EnaSupport": True,
         "Hypervisor": "xen",
         "NetworkInterfaces": [],
@@ -55,10 +58,15 @@ def instance_document(world: World, instance: Instance, *, fresh: bool = False) 
         "SecurityGroups": [],
         "Tags": tag_list(world.tags(instance.instance_id)) or None,
         "VirtualizationType": "hvm",
-        "CpuOptions": {"CoreCount": _cores(instance.instance_type), "ThreadsPerCore": 1},
-        "PlatformDetails": "Linux/UNIX",
-        "UsageOperation": "RunInstances",
+        "BootMode": "uefi-preferred",
+        "Operator": {"Managed": False},
+        **option_members(instance, fresh=fresh),
     }
+    if not fresh:
+        document["HibernationOptions"] = {"Configured": False}
+        document["PlatformDetails"] = "Linux/UNIX"
+        document["UsageOperation"] = "RunInstances"
+        document["UsageOperationUpdateTime"] = to_the_second(instance.created_at)
     if instance.reason:
         document["StateReason"] = dict(zip(("Code", "Message"), instance.reason, strict=True))
     if instance.life.state != "terminated":
@@ -79,19 +87,21 @@ def _attached(world: World, instance: Instance, fresh: bool) -> dict[str, Any]:
         "PublicDnsName": world.public_name(interface.vpc_id, public),
         "SourceDestCheck": instance.source_dest_check,
         "SecurityGroups": group_list(world, interface),
-        "NetworkInterfaces": [_own_interface(world, interface, public)],
-        "BlockDeviceMappings": [
-            {
-                "DeviceName": "/dev/xvda",
-                "Ebs": {
-                    "AttachTime": when(instance.launched_at),
-                    "DeleteOnTermination": True,
-                    "Status": "attached",
-                    "VolumeId": instance.volume_id,
-                },
-            }
-        ],
+        "NetworkInterfaces": [_own_interface(world, instance, public, "attaching" if fresh else "attached")],
+        "BlockDeviceMappings": [] if fresh else device_list(world, instance),
     }
+
+
+def device_list(world: World, instance: Instance) -> list[dict[str, Any]]:
+    """List an instance's volumes as its devices."""
+    volume = world.volumes[instance.volume_id]
+    disk = {
+        "AttachTime": to_the_second(volume.created_at),
+        "DeleteOnTermination": volume.delete_on_termination,
+        "Status": "attached",
+        "VolumeId": volume.volume_id,
+    }
+    return [{"DeviceName": volume.device, "Ebs": disk}]
 
 
 def group_list(world: World, interface: Interface) -> list[dict[str, str]]:
@@ -136,16 +146,17 @@ def _addresses(world: World, interface: Interface, association: dict[str, Any] |
     }
 
 
-def _own_interface(world: World, interface: Interface, public: str | None) -> dict[str, Any]:
+def _own_interface(world: World, instance: Instance, public: str | None, status: str) -> dict[str, Any]:
     """Describe an interface as part of its instance."""
+    interface = instance.interface
     return {
         **_addresses(world, interface, _association(world, interface, public)),
         "Attachment": {
-            "AttachTime": when(interface.attached_at),
+            "AttachTime": to_the_second(interface.attached_at),
             "AttachmentId": interface.attachment_id,
             "DeleteOnTermination": interface.delete_on_termination,
             "DeviceIndex": 0,
-            "Status": "attached",
+            "Status": status,
             "NetworkCardIndex": 0,
         },
         "Description": interface.description,
@@ -159,6 +170,7 @@ def _own_interface(world: World, interface: Interface, public: str | None) -> di
         "SubnetId": interface.subnet_id,
         "VpcId": interface.vpc_id,
         "InterfaceType": "interface",
+        "Operator": {"Managed": False},
     }
 
 
@@ -207,46 +219,35 @@ def _attachment(interface: Interface) -> dict[str, Any]:
     }
 
 
-def status_document(instance: Instance, now: float) -> dict[str, Any]:
-    """Describe an instance's status checks."""
-    check = status(instance.life, now)
-    summary: dict[str, Any] = {"Status": check}
-    if check != "not-applicable":
-        detail = "passed" if check == "ok" else "initializing"
-        summary["Details"] = [{"Name": "reachability", "Status": detail}]
+def status_document(world: World, instance: Instance) -> dict[str, Any]:
+    """Describe an instance's status checks (aws-facts 3.1)."""
+    system = _summary(system_check(world, instance), None)
     return {
         "AvailabilityZone": instance.interface.zone,
+        "AvailabilityZoneId": ZONE_IDS.get(instance.interface.zone),
         "InstanceId": instance.instance_id,
         "InstanceState": state_document(instance.life.state),
-        "InstanceStatus": summary,
-        "SystemStatus": summary,
+        "InstanceStatus": _summary(instance_check(world, instance), instance.off_since),
+        "SystemStatus": system,
+        "AttachedEbsStatus": system if is_nitro(instance.instance_type) else None,
+        "Operator": {"Managed": False},
     }
 
 
-def volume_document(world: World, instance: Instance) -> dict[str, Any]:
-    """Describe an instance's root volume."""
-    image = world.images.get(instance.image_id)
-    return {
-        "VolumeId": instance.volume_id,
-        "Size": image.gigabytes if image else 8,
-        "SnapshotId": image.snapshot_id if image else "",
-        "AvailabilityZone": instance.interface.zone,
-        "State": "in-use",
-        "CreateTime": when(instance.launched_at),
-        "Encrypted": False,
-        "VolumeType": "gp3",
-        "Iops": 3000,
-        "Throughput": 125,
-        "MultiAttachEnabled": False,
-        "Tags": tag_list(world.tags(instance.volume_id)) or None,
-        "Attachments": [
-            {
-                "AttachTime": when(instance.launched_at),
-                "Device": "/dev/xvda",
-                "InstanceId": instance.instance_id,
-                "State": "attached",
-                "VolumeId": instance.volume_id,
-                "DeleteOnTermination": True,
-            }
-        ],
-    }
+def system_check(world: World, instance: Instance) -> Check:
+    """Say what the check of an instance's host has found."""
+    return status(instance.life, world.now(), world.knobs.status_ok_s)
+
+
+def instance_check(world: World, instance: Instance) -> Check:
+    """Say what the check of the instance itself has found."""
+    return reachability(instance.life, instance.off_since, world.now(), world.knobs.status_ok_s)
+
+
+def _summary(check: Check, off_since: float | None) -> dict[str, Any]:
+    if check == "not-applicable":
+        return {"Status": check}
+    detail: dict[str, Any] = {"Name": "reachability", "Status": CHECK_DETAILS[check]}
+    if check == "impaired" and off_since is not None:
+        detail["ImpairedSince"] = when(off_since)
+    return {"Status": check, "Details": [detail]}

@@ -28,14 +28,41 @@ def select(
     return [thing for thing in things if all(test(thing) for test in tests)]
 
 
-def page(things: Sequence[Thing], params: Mapping[str, Any]) -> tuple[Sequence[Thing], dict[str, str]]:
-    """Cut out the page that NextToken and MaxResults ask for; give it and the token of the next, if any."""
+def page(
+    things: Sequence[Thing],
+    params: Mapping[str, Any],
+    *,
+    least: int = 1,
+    most: int | None = None,
+    beside: tuple[str, str] = ("", ""),
+) -> tuple[Sequence[Thing], dict[str, str]]:
+    """Cut out the page that NextToken and MaxResults ask for; give it and the token of the next, if any.
+
+    A call has its smallest and its largest page; ``beside`` is the parameter that excludes MaxResults, and what AWS
+    calls it when it says so.
+    """
+    _check_size(params, least, most, beside)
     token = params.get("NextToken") or "0"
     if not token.isdigit():
         raise ApiError("InvalidNextToken", f"The token '{token}' is invalid")
     start, size = int(token), params.get("MaxResults") or len(things)
     end = start + size
     return things[start:end], {"NextToken": str(end)} if end < len(things) else {}
+
+
+def _check_size(params: Mapping[str, Any], least: int, most: int | None, beside: tuple[str, str]) -> None:
+    size = params.get("MaxResults")
+    if size is None:
+        return
+    if params.get(beside[0]):
+        message = f"The parameter {beside[1]} cannot be used with the parameter maxResults"
+        raise ApiError("InvalidParameterCombination", message)
+    if size < least:
+        message = f"Value ( {size} ) for parameter maxResults is invalid. Expecting a value greater than {least}."
+        raise ApiError("InvalidParameterValue", message)
+    if most is not None and size > most:
+        message = f"Value ( {size} ) for parameter maxResults is invalid. Expecting a value smaller than {most}."
+        raise ApiError("InvalidParameterValue", message)
 
 
 def _test(

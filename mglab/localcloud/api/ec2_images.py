@@ -12,25 +12,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mglab.localcloud.api.ec2_filters import Reader, page, select
-from mglab.localcloud.api.ec2_state import (
-    ACCOUNT,
-    Image,
-    Instance,
-    World,
-    check_id,
-    dry_run,
-    missing,
-    new_id,
-    tag_list,
-    tags_for,
-    when,
-)
+from mglab.localcloud.api import ec2_snapshots, ec2_volumes
+from mglab.localcloud.api.ec2_filters import page, select
+from mglab.localcloud.api.ec2_image_documents import AMAZON, READERS, attribute_members, image_document
+from mglab.localcloud.api.ec2_state import ACCOUNT, Image, Instance, World, check_id, dry_run, missing, new_id, tags_for
 from mglab.localcloud.api.faults import ApiError
-from mglab.localcloud.api.wire_xml import iso8601
 from mglab.localcloud.rules.lifecycle import SPREAD, hold, reboot
 
-AMAZON = "137112412989"
 NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")  # CreateImage's rule
 AWAITED_S = 30.0  # our choice: after its boot time, within which an instance's tree is copied from its image
 SEEDED_AT = 1_690_000_000.0  # July 2023: before the course that the lab is from
@@ -61,7 +49,7 @@ def seed_images(world: World, base_image_id: str, project2_image_id: str) -> Non
 
 
 class Images:
-    """EC2's actions on images and snapshots."""
+    """EC2's actions on images."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -76,65 +64,77 @@ class Images:
         if instance.life.state not in ("running", "stopped"):
             message = f"Instance '{instance.instance_id}' is not in state 'running' or 'stopped'."
             raise ApiError("IncorrectState", message)
-        dry_run(params)
         image = self._begin(instance, params)
+        disk = ec2_volumes.wanted_disk(image, params.get("BlockDeviceMappings", []))
+        image.gigabytes, image.volume_type = disk.gigabytes, disk.volume_type
+        image_tags = tags_for("image", params.get("TagSpecifications", []))
+        snapshot_tags = tags_for("snapshot", params.get("TagSpecifications", []))
+        dry_run(params)
         world.images[image.image_id] = image
-        world.tag(image.image_id, tags_for("image", params.get("TagSpecifications", [])))
-        world.tag(image.snapshot_id, tags_for("snapshot", params.get("TagSpecifications", [])))
+        world.tag(image.image_id, image_tags)
+        world.tag(image.snapshot_id, snapshot_tags)
         if instance.life.state == "running" and not image.no_reboot:
             instance.life = hold(instance.life)
             instance.held_by.add(image.image_id)
         return {"ImageId": image.image_id}
 
     def deregister_image(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Take an image out of the catalogue; its snapshot stays unless it is to go with it."""
+        """Take an image out of the catalogue; its snapshot stays unless it is to go with it (aws-facts 3.2)."""
+        gone = self._world.images.get(params["ImageId"])
+        if gone is not None and not gone.registered:
+            raise ApiError("InvalidAMIID.Unavailable", f"The image ID '{gone.image_id}' is no longer available")
         image = self._world.image(params["ImageId"])
         self._check_owner(image)
         dry_run(params)
         image.registered = False
         self._world.untag(image.image_id)
-        if params.get("DeleteAssociatedSnapshots"):
-            image.deleted_snapshot = True
-        return {"Return": True}
+        if not params.get("DeleteAssociatedSnapshots"):
+            return {"Return": True}
+        ec2_snapshots.forget(self._world, image)
+        deleted = {"SnapshotId": image.snapshot_id, "ReturnCode": "success"}
+        return {"Return": True, "DeleteSnapshotResults": [deleted]}
 
     def describe_images(self, params: dict[str, Any]) -> dict[str, Any]:
         """List images: one's own, Amazon's, or by id."""
+        dry_run(params)
         world = self._world
         if params.get("ImageIds"):
-            images: Iterable[Image] = [world.image(image_id) for image_id in params["ImageIds"]]
+            images: Iterable[Image] = [each for each in map(self._shown, params["ImageIds"]) if each is not None]
         else:
             images = [image for image in world.images.values() if image.registered]
         owners = {ACCOUNT if owner == "self" else owner for owner in params.get("Owners", [])}
         if owners:
             images = [image for image in images if image.owner_id in owners or image.owner_alias in owners]
-        found = select(images, params.get("Filters", []), _READERS, lambda image: world.tags(image.image_id))
-        shown, token = page(found, params)
-        return {"Images": [self._document(image) for image in shown], **token}
+        found = select(images, params.get("Filters", []), READERS, lambda image: world.tags(image.image_id))
+        shown, token = page(found, params, beside=("ImageIds", "imageIdsSet"))
+        return {"Images": [image_document(world, image) for image in shown], **token}
 
-    def describe_snapshots(self, params: dict[str, Any]) -> dict[str, Any]:
-        """List snapshots."""
-        world = self._world
-        if params.get("SnapshotIds"):
-            images = [self._of_snapshot(snapshot_id) for snapshot_id in params["SnapshotIds"]]
-        else:
-            images = [image for image in world.images.values() if not image.deleted_snapshot]
-        owners = {ACCOUNT if owner == "self" else owner for owner in params.get("OwnerIds", [])}
-        if owners:
-            images = [image for image in images if image.owner_id in owners or image.owner_alias in owners]
-        found = select(images, params.get("Filters", []), _SNAPSHOT_READERS, lambda i: world.tags(i.snapshot_id))
-        shown, token = page(found, params)
-        return {"Snapshots": [self._snapshot_document(image) for image in shown], **token}
-
-    def delete_snapshot(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Delete a snapshot that no image uses any more."""
-        image = self._of_snapshot(params["SnapshotId"])
+    def describe_image_attribute(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Read one attribute of an image."""
+        image = self._world.image(params["ImageId"])
         self._check_owner(image)
-        if image.registered:
-            message = f"The snapshot {image.snapshot_id} is currently in use by {image.image_id}"
-            raise ApiError("InvalidSnapshot.InUse", message)
+        members = attribute_members(image)
+        name = params["Attribute"]
+        if name not in members:
+            raise ApiError("InvalidParameterValue", f"Value ({name}) for parameter attribute is invalid.")
         dry_run(params)
-        image.deleted_snapshot = True
-        self._world.untag(image.snapshot_id)
+        member, value = members[name]
+        return {"ImageId": image.image_id, member: value}
+
+    def modify_image_attribute(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Change an image's description, or who may launch it."""
+        image = self._world.image(params["ImageId"])
+        self._check_owner(image)
+        if not {"Description", "LaunchPermission", "ImdsSupport"} & set(params):
+            raise ApiError("InvalidParameterCombination", "No attributes specified.")
+        dry_run(params)
+        if "Description" in params:
+            image.description = params["Description"].get("Value", "")
+        if "ImdsSupport" in params:
+            image.metadata_service = params["ImdsSupport"].get("Value")
+        permission = params.get("LaunchPermission", {})
+        kept = [each for each in image.launch_permissions if each not in permission.get("Remove", [])]
+        image.launch_permissions = kept + [each for each in permission.get("Add", []) if each not in kept]
         return {}
 
     # time
@@ -181,6 +181,7 @@ class Images:
 
     def _begin(self, instance: Instance, params: Mapping[str, Any]) -> Image:
         world, now = self._world, self._world.now()
+        volume, source = world.volumes[instance.volume_id], world.images.get(instance.image_id)
         return Image(
             image_id=new_id("ami"),
             snapshot_id=new_id("snap"),
@@ -194,9 +195,22 @@ class Images:
             source_volume_id=instance.volume_id,
             source_image_id=instance.image_id,
             no_reboot=params.get("NoReboot", False),
+            gigabytes=volume.gigabytes,
+            volume_type=volume.volume_type,
+            metadata_service=source.metadata_service if source else None,
             copied=False,
             off_until=now + world.knobs.image_off_s,
         )
+
+    def _shown(self, image_id: str) -> Image | None:
+        """Find an image by id; one deregistered is not shown, and unknown when no instance names it any more."""
+        image = self._world.images.get(check_id(image_id, "ami", "InvalidAMIID"))
+        if image is not None and image.registered:
+            return image
+        alive = (i for i in self._world.instances.values() if i.life.state != "terminated")
+        if image is not None and any(i.image_id == image_id for i in alive):
+            return None
+        return missing("InvalidAMIID", f"The image id '[{image_id}]' does not exist")
 
     def _check_name(self, name: str) -> None:
         if not NAME.fullmatch(name):
@@ -213,99 +227,3 @@ class Images:
     def _check_owner(self, image: Image) -> None:
         if image.owner_id != ACCOUNT:
             raise ApiError("AuthFailure", f"Not authorized for image:{image.image_id}", 403)
-
-    def _of_snapshot(self, snapshot_id: str) -> Image:
-        check_id(snapshot_id, "snap", "InvalidSnapshotID")
-        for image in self._world.images.values():
-            if image.snapshot_id == snapshot_id and not image.deleted_snapshot:
-                return image
-        return missing("InvalidSnapshot", f"The snapshot '{snapshot_id}' does not exist.")
-
-    def _document(self, image: Image) -> dict[str, Any]:
-        document: dict[str, Any] = {
-            "ImageId": image.image_id,
-            "Name": image.name,
-            "Description": image.description or None,
-            "ImageLocation": f"{image.owner_alias or image.owner_id}/{image.name}",
-            "ImageOwnerAlias": image.owner_alias,
-            "OwnerId": image.owner_id,
-            "State": image.state,
-            "CreationDate": iso8601(when(image.created_at)),
-            "Public": image.owner_id == AMAZON,
-            "Architecture": "x86_64",
-            "ImageType": "machine",
-            "PlatformDetails": "Linux/UNIX",
-            "UsageOperation": "RunInstances",
-            "EnaSupport": True,
-            "Hypervisor": "xen",
-            "RootDeviceName": image.root_device,
-            "RootDeviceType": "ebs",
-            "SriovNetSupport": "simple",
-            "VirtualizationType": "hvm",
-            "BootMode": "uefi-preferred",
-            "SourceInstanceId": image.source_instance_id,
-            "SourceImageId": image.source_image_id,
-            "BlockDeviceMappings": [self._device(image)],
-            "Tags": tag_list(self._world.tags(image.image_id)) or None,
-        }
-        if image.state == "failed":
-            document["StateReason"] = {"Code": "Client.Failed", "Message": "The source instance is gone."}
-        return document
-
-    def _device(self, image: Image) -> dict[str, Any]:
-        disk = {
-            "DeleteOnTermination": True,
-            "SnapshotId": image.snapshot_id,
-            "VolumeSize": image.gigabytes,
-            "VolumeType": "gp3",
-            "Encrypted": False,
-        }
-        return {"DeviceName": image.root_device, "Ebs": disk}
-
-    def _snapshot_document(self, image: Image) -> dict[str, Any]:
-        source = f"Created by CreateImage({image.source_instance_id}) for {image.image_id}"
-        return {
-            "SnapshotId": image.snapshot_id,
-            "Description": source if image.source_instance_id else image.description,
-            "VolumeId": image.source_volume_id,
-            "VolumeSize": image.gigabytes,
-            "State": {"available": "completed", "failed": "error"}.get(image.state, "pending"),
-            "Progress": "100%" if image.state == "available" else f"{self._progress(image)}%",
-            "StartTime": when(image.created_at),
-            "OwnerId": image.owner_id,
-            "OwnerAlias": image.owner_alias,
-            "Encrypted": False,
-            "StorageTier": "standard",
-            "Tags": tag_list(self._world.tags(image.snapshot_id)) or None,
-        }
-
-    def _progress(self, image: Image) -> int:
-        whole = max(image.ready_at - image.created_at, 1.0)
-        return min(99, max(0, int(100 * (self._world.now() - image.created_at) / whole)))
-
-
-_READERS: dict[str, Reader] = {
-    "image-id": lambda i: (i.image_id,),
-    "name": lambda i: (i.name,),
-    "description": lambda i: (i.description,),
-    "state": lambda i: (i.state,),
-    "owner-id": lambda i: (i.owner_id,),
-    "owner-alias": lambda i: (i.owner_alias,),
-    "architecture": lambda i: ("x86_64",),
-    "image-type": lambda i: ("machine",),
-    "is-public": lambda i: ("true" if i.owner_id == AMAZON else "false",),
-    "root-device-type": lambda i: ("ebs",),
-    "root-device-name": lambda i: (i.root_device,),
-    "virtualization-type": lambda i: ("hvm",),
-    "platform-details": lambda i: ("Linux/UNIX",),
-    "source-instance-id": lambda i: (i.source_instance_id,),
-    "block-device-mapping.snapshot-id": lambda i: (i.snapshot_id,),
-}
-_SNAPSHOT_READERS: dict[str, Reader] = {
-    "snapshot-id": lambda i: (i.snapshot_id,),
-    "volume-id": lambda i: (i.source_volume_id,),
-    "status": lambda i: ({"available": "completed", "failed": "error"}.get(i.state, "pending"),),
-    "owner-id": lambda i: (i.owner_id,),
-    "owner-alias": lambda i: (i.owner_alias,),
-    "description": lambda i: (f"Created by CreateImage({i.source_instance_id}) for {i.image_id}", i.description),
-}

@@ -3,40 +3,44 @@
 A call only writes down what is wanted: a new life, another turn in one. ``advance`` (called with each tick)
 moves the lives on and does what AWS does in between: maps a public address soon after launch or start,
 takes it away when the instance has stopped, deletes interface and volume when it has terminated
-(aws-facts 3.1). The processes themselves run elsewhere, by what ``machines`` of ``ec2`` says.
+(aws-facts 3.1). ``observe`` takes in whose processes have ended by themselves, told to or not. The processes
+run elsewhere, by what ``machines`` of ``ec2`` says.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from mglab.localcloud.api.ec2_documents import instance_document, state_document, status_document, volume_document
+from mglab.localcloud.api import ec2_volumes
+from mglab.localcloud.api.ec2_documents import instance_document, state_document, status_document
 from mglab.localcloud.api.ec2_filters import Reader, page, select
-from mglab.localcloud.api.ec2_launch import checked, launch, merged
+from mglab.localcloud.api.ec2_instance_filters import instance_readers, status_readers
+from mglab.localcloud.api.ec2_launch import check_vcpus, checked, launch, merged
 from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, World, dry_run, new_id, when
 from mglab.localcloud.api.ec2_templates import find_template, find_version
+from mglab.localcloud.api.ec2_types import vcpus
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.rules.lifecycle import (
-    STATE_CODES,
     Life,
     WrongState,
     advance,
     listed,
+    power,
     reboot,
     start,
-    status,
     stop,
     terminate,
 )
+from mglab.localcloud.seam import MachineReport
 
 CONSOLE_BYTES = 64 * 1024  # EC2 keeps the last 64 KB of a console
-_BY_USER = {
-    "stopping": ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown"),
-    "shutting-down": ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown"),
-}
+_PENDING = ("pending", "pending")
+_BY_INSTANCE = ("Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown")
+_BY_USER = ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown")
 
 
 class Instances:
@@ -44,33 +48,41 @@ class Instances:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._readers = _readers(world)
 
     # requests
 
     def run_instances(self, params: dict[str, Any]) -> dict[str, Any]:
         """Start instances, from a request alone or with a launch template."""
         world, token = self._world, params.get("ClientToken", "")
+        asked = _fingerprint(params)
         repeated = [i for i in world.instances.values() if token and i.client_token == token]
         if repeated:
-            return self._reservation(repeated, fresh=True)
+            _check_same(repeated[0], asked)
+            return self._reservation(repeated)
         template, extra_tags = self._template_of(params)
         whole = merged({k: v for k, v in params.items() if k != "LaunchTemplate"}, template)
         order = checked(world, whole)
-        dry_run(params)
         count = self._count(params, order.subnet_id)
+        check_vcpus(world, count * vcpus(order.instance_type))
+        dry_run(params)
         reservation_id = new_id("r")
         made = [launch(world, order, index, reservation_id, token) for index in range(count)]
         for instance in made:
+            instance.fingerprint = asked
             world.tag(instance.instance_id, extra_tags)
         return self._reservation(made, fresh=True)
 
     def start_instances(self, params: dict[str, Any]) -> dict[str, Any]:
         """Start stopped instances: a new public address, the same private one."""
+        stopped = [i for i in self._named(params) if i.life.state == "stopped"]
+        check_vcpus(self._world, sum(vcpus(i.instance_type) for i in stopped))
         return {"StartingInstances": self._change(params, start)}
 
     def stop_instances(self, params: dict[str, Any]) -> dict[str, Any]:
         """Stop running instances."""
+        if params.get("Hibernate"):
+            message = "The instances that the local cloud launches are not configured for hibernation."
+            raise ApiError("UnsupportedHibernationConfiguration", message)
         for instance in self._named(params):
             if instance.refuses_stop:
                 message = (
@@ -110,47 +122,53 @@ class Instances:
 
     def describe_instances(self, params: dict[str, Any]) -> dict[str, Any]:
         """List instances by reservation, terminated ones for an hour."""
-        found = self._select(self._asked_for(params), params)
+        dry_run(params)
+        found = self._select(self._asked_for(params), params, instance_readers(self._world))
         reservations: dict[str, list[Instance]] = {}
         for instance in found:
             reservations.setdefault(instance.reservation_id, []).append(instance)
-        shown, token = page(list(reservations.values()), params)
+        shown, token = page(list(reservations.values()), params, least=5, beside=("InstanceIds", "instancesSet"))
         return {"Reservations": [self._reservation(instances) for instances in shown], **token}
 
     def describe_instance_status(self, params: dict[str, Any]) -> dict[str, Any]:
         """Say what the status checks found, of running instances unless all are asked for."""
+        dry_run(params)
         instances = self._asked_for(params)
         if not params.get("IncludeAllInstances"):
             instances = [i for i in instances if i.life.state == "running"]
-        shown, token = page(self._select(instances, params), params)
-        now = self._world.now()
-        return {"InstanceStatuses": [status_document(instance, now) for instance in shown], **token}
+        found = self._select(instances, params, status_readers(self._world))
+        shown, token = page(found, params, least=5, beside=("InstanceIds", "instancesSet"))
+        return {"InstanceStatuses": [status_document(self._world, instance) for instance in shown], **token}
 
     def get_console_output(self, params: dict[str, Any]) -> dict[str, Any]:
         """Give what an instance's boots have printed."""
         instance = self._world.instance(params["InstanceId"])
+        dry_run(params)
         log = self._world.directory / "instances" / instance.instance_id / "var" / "log" / "console.log"
         text = log.read_bytes()[-CONSOLE_BYTES:] if log.is_file() else b""
         output = base64.b64encode(text).decode()
         return {"InstanceId": instance.instance_id, "Timestamp": when(self._world.now()), "Output": output}
 
-    def describe_volumes(self, params: dict[str, Any]) -> dict[str, Any]:
-        """List root volumes; an instance here has no other."""
-        alive = [i for i in self._world.instances.values() if i.life.state != "terminated"]
-        wanted = params.get("VolumeIds", [])
-        unknown = set(wanted) - {i.volume_id for i in alive}
-        if unknown:
-            raise ApiError("InvalidVolume.NotFound", f"The volume '{min(unknown)}' does not exist.")
-        readers: dict[str, Reader] = {
-            "volume-id": lambda i: (i.volume_id,),
-            "attachment.instance-id": lambda i: (i.instance_id,),
-            "status": lambda i: ("in-use",),
-        }
-        chosen = [i for i in alive if not wanted or i.volume_id in wanted]
-        found = select(chosen, params.get("Filters", []), readers, lambda i: self._world.tags(i.volume_id))
-        return {"Volumes": [volume_document(self._world, instance) for instance in found]}
-
     # time
+
+    def observe(self, machines: Iterable[MachineReport]) -> None:
+        """Take in whose processes have ended by themselves: told to from inside, or by accident."""
+        now = self._world.now()
+        for machine in machines:
+            instance = self._world.instances.get(machine.instance_id)
+            if instance is None or power(instance.life) == "off" or machine.boots != instance.life.boots:
+                continue  # not a word on the boot that it is in
+            if machine.power == "on":
+                instance.off_since = None
+            elif machine.powered_off:
+                self._shut_down_from_inside(instance, now)
+            elif instance.off_since is None:
+                instance.off_since = now
+
+    def _shut_down_from_inside(self, instance: Instance, now: float) -> None:
+        turn = terminate if instance.shutdown_behavior == "terminate" else stop
+        instance.life = turn(instance.life, now)
+        instance.reason, instance.transition = _BY_INSTANCE, "User initiated"
 
     def advance(self, now: float) -> None:
         """Move every instance on to where it stands now."""
@@ -165,13 +183,16 @@ class Instances:
                 self._forget(instance)
 
     def _arrived(self, instance: Instance) -> None:
+        instance.off_since = None
+        if instance.life.state == "running":
+            instance.reason, instance.transition = None, ""
         if instance.life.state in ("stopped", "terminated"):
             self._world.release_public(instance.interface)
         if instance.life.state == "terminated":
             if instance.interface.delete_on_termination:
                 self._world.drop_interface(instance.interface)
             instance.interface.instance_id = None
-            self._world.untag(instance.volume_id)
+            ec2_volumes.part(self._world, self._world.volumes[instance.volume_id])
 
     def _forget(self, instance: Instance) -> None:
         del self._world.instances[instance.instance_id]
@@ -193,7 +214,10 @@ class Instances:
             raise ApiError("InvalidParameterValue", f"Value ({most}) for parameter maxCount is invalid.")
         count: int = min(most, self._world.count_free_addresses(self._world.subnet(subnet_id)))
         if count < least:
-            message = f"There are not enough free addresses in subnet '{subnet_id}' to satisfy the requested number."
+            message = (
+                f"There are not enough free addresses in subnet '{subnet_id}' to satisfy the requested number of "
+                "instances."
+            )
             raise ApiError("InsufficientFreeAddressesInSubnet", message)
         return count
 
@@ -228,19 +252,21 @@ class Instances:
         before = instance.life
         if life is not before:
             instance.life = life
-            instance.reason = _BY_USER.get(life.state)
-            instance.transition = f"User initiated ({_gmt(now)})" if instance.reason else ""
             if life.state == "pending":
-                instance.launched_at = now
+                instance.launched_at, instance.reason, instance.transition = now, _PENDING, ""
+            else:
+                instance.reason, instance.transition = _BY_USER, f"User initiated ({_gmt(now)})"
         return {
             "InstanceId": instance.instance_id,
             "CurrentState": state_document(life.state),
             "PreviousState": state_document(before.state),
         }
 
-    def _select(self, instances: Iterable[Instance], params: Mapping[str, Any]) -> list[Instance]:
+    def _select(
+        self, instances: Iterable[Instance], params: Mapping[str, Any], readers: Mapping[str, Reader]
+    ) -> list[Instance]:
         tags = self._world.tags
-        return select(instances, params.get("Filters", []), self._readers, lambda i: tags(i.instance_id))
+        return select(instances, params.get("Filters", []), readers, lambda i: tags(i.instance_id))
 
     def _reservation(self, instances: list[Instance], *, fresh: bool = False) -> dict[str, Any]:
         documents = [instance_document(self._world, instance, fresh=fresh) for instance in instances]
@@ -261,47 +287,32 @@ def _turned(instance: Instance, turn: Callable[[Life, float], Life], now: float)
     try:
         return turn(instance.life, now)
     except WrongState as wrong:
-        what = turn.__name__
-        message = f"The instance '{instance.instance_id}' is not in a state from which it can be {_PAST[what]}."
-        code = "IncorrectState" if wrong.state == "terminated" else "IncorrectInstanceState"
-        raise ApiError(code, message) from wrong
+        raise ApiError("IncorrectInstanceState", _wrong_state(instance, turn.__name__, wrong.state)) from wrong
 
 
-_PAST = {"start": "started", "stop": "stopped", "reboot": "rebooted", "terminate": "terminated"}
+def _wrong_state(instance: Instance, what: str, state: str) -> str:
+    name = f"nstance '{instance.instance_id}'"
+    if what == "stop" and state == "pending" and instance.life.boots == 1:
+        return f"I{name} cannot be stopped as it has never reached the 'running' state."
+    if what == "stop":
+        return f"This i{name} is not in a state from which it can be stopped."
+    return f"The i{name} is not in a state from which it can be {_PAST[what]}."
+
+
+_PAST = {"start": "started", "reboot": "rebooted", "terminate": "terminated"}
+
+
+def _fingerprint(params: Mapping[str, Any]) -> str:
+    """Tell a request from any other, its client token and DryRun aside."""
+    told = {name: value for name, value in params.items() if name not in ("ClientToken", "DryRun")}
+    return hashlib.sha256(repr(sorted(told.items())).encode()).hexdigest()
+
+
+def _check_same(instance: Instance, asked: str) -> None:
+    if instance.fingerprint != asked:
+        message = "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)."
+        raise ApiError("IdempotentParameterMismatch", message)
 
 
 def _gmt(at: float) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} GMT"
-
-
-def _readers(world: World) -> dict[str, Reader]:
-    """Map the filters of DescribeInstances and DescribeInstanceStatus to what they read."""
-
-    def attached(read: Callable[[Instance], str | None]) -> Reader:
-        return lambda i: () if i.life.state == "terminated" else (read(i),)
-
-    return {
-        "instance-id": lambda i: (i.instance_id,),
-        "instance-state-name": lambda i: (i.life.state,),
-        "instance-state-code": lambda i: (str(STATE_CODES[i.life.state]),),
-        "instance-type": lambda i: (i.instance_type,),
-        "image-id": lambda i: (i.image_id,),
-        "key-name": lambda i: (i.key_name,),
-        "reservation-id": lambda i: (i.reservation_id,),
-        "client-token": lambda i: (i.client_token,),
-        "monitoring-state": lambda i: ("enabled" if i.monitoring else "disabled",),
-        "launch-index": lambda i: (str(i.launch_index),),
-        "availability-zone": lambda i: (i.interface.zone,),
-        "vpc-id": attached(lambda i: i.interface.vpc_id),
-        "subnet-id": attached(lambda i: i.interface.subnet_id),
-        "network-interface.subnet-id": attached(lambda i: i.interface.subnet_id),
-        "network-interface.vpc-id": attached(lambda i: i.interface.vpc_id),
-        "network-interface.network-interface-id": attached(lambda i: i.interface.interface_id),
-        "private-ip-address": attached(lambda i: i.interface.private_address),
-        "ip-address": attached(lambda i: i.interface.public_address),
-        "dns-name": attached(lambda i: world.public_name(i.interface.vpc_id, i.interface.public_address)),
-        "instance.group-id": lambda i: i.interface.group_ids,
-        "network-interface.group-id": lambda i: i.interface.group_ids,
-        "instance-status.status": lambda i: (status(i.life, world.now()),),
-        "system-status.status": lambda i: (status(i.life, world.now()),),
-    }

@@ -17,7 +17,10 @@ from ipaddress import ip_address
 from typing import Any
 
 from mglab.localcloud.api import moto_room
-from mglab.localcloud.api.ec2_state import Instance, World, missing, new_id, tags_for
+from mglab.localcloud.api.ec2_options import asked_options, cpu_credits, instance_profile, metadata_options
+from mglab.localcloud.api.ec2_state import Image, Instance, Volume, World, missing, new_id, tags_for
+from mglab.localcloud.api.ec2_types import vcpus
+from mglab.localcloud.api.ec2_volumes import Disk, wanted_disk
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.knobs import Knobs
 from mglab.localcloud.rules.lifecycle import Pace, draw_pace, launched
@@ -30,6 +33,13 @@ _NOT_BESIDE_INTERFACES = {
     "SecurityGroupIds": "security groups",
     "SecurityGroups": "security groups",
 }
+
+NOT_MODELLED = (
+    *("InstanceMarketOptions", "InstanceRequirements", "LicenseSpecifications", "SecondaryInterfaces"),
+    *("KernelId", "RamdiskId", "RamDiskId", "Ipv6AddressCount", "Ipv6Addresses", "EnablePrimaryIpv6"),
+    *("ElasticGpuSpecification", "ElasticGpuSpecifications", "ElasticInferenceAccelerators"),
+)
+"""What would change the instance and does not exist here: a Learner Lab is on-demand only (aws-facts 5)."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,11 @@ class Order:
     public: bool
     private_address: str | None
     user_data: bytes
+    disk: Disk
+    options: Mapping[str, Any]
+    metadata_options: Mapping[str, Any]
+    cpu_credits: str | None = None
+    instance_profile: str | None = None
     monitoring: bool = False
     shutdown_behavior: str = "stop"
     refuses_termination: bool = False
@@ -78,6 +93,7 @@ def checked(world: World, params: Mapping[str, Any]) -> Order:
     group_ids = tuple(_groups(world, params, nic, subnet))
     public = nic.get("AssociatePublicIpAddress")
     specifications: Sequence[Mapping[str, Any]] = params.get("TagSpecifications", [])
+    image = world.image(image_id)
     return Order(
         image_id=image_id,
         instance_type=instance_type,
@@ -87,6 +103,11 @@ def checked(world: World, params: Mapping[str, Any]) -> Order:
         public=bool(subnet.map_public_ip_on_launch if public is None else public),
         private_address=_private_address(world, nic.get("PrivateIpAddress") or params.get("PrivateIpAddress"), subnet),
         user_data=decoded_user_data(params.get("UserData", "")),
+        disk=wanted_disk(image, params.get("BlockDeviceMappings", [])),
+        options=asked_options(params),
+        metadata_options=metadata_options(image, params),
+        cpu_credits=cpu_credits(instance_type, params),
+        instance_profile=instance_profile(params),
         monitoring=bool(params.get("Monitoring", {}).get("Enabled", False)),
         shutdown_behavior=params.get("InstanceInitiatedShutdownBehavior", "stop"),
         refuses_termination=params.get("DisableApiTermination", False),
@@ -101,12 +122,13 @@ def checked(world: World, params: Mapping[str, Any]) -> Order:
 
 def checked_contents(world: World, params: Mapping[str, Any]) -> tuple[str, str]:
     """Check image, type, key and groups, which do not depend on the subnet; give image id and type."""
+    _check_modelled(params)
     image_id = params.get("ImageId")
     if not image_id:
         raise ApiError("MissingParameter", "The request must contain the parameter ImageId")
     image = world.image(image_id)
     if image.state != "available":
-        raise ApiError("InvalidAMIID.Unavailable", f"The AMI {image_id} is {image.state}, and cannot be run")
+        raise ApiError("InvalidAMIID.Unavailable", f"AMI {image_id} is {image.state}, and cannot be run")
     instance_type = params.get("InstanceType", DEFAULT_TYPE)
     if not moto_room.instance_type_exists(instance_type):
         raise ApiError("InvalidParameterValue", f"Invalid value '{instance_type}' for InstanceType.")
@@ -131,6 +153,7 @@ def launch(world: World, order: Order, index: int, reservation_id: str, client_t
         instance_id=instance_id,
     )
     interface.delete_on_termination = order.delete_interface
+    volume = _root_volume(world, order, instance_id, interface.zone)
     instance = Instance(
         instance_id=instance_id,
         reservation_id=reservation_id,
@@ -143,8 +166,14 @@ def launch(world: World, order: Order, index: int, reservation_id: str, client_t
         user_data=order.user_data,
         interface=interface,
         wants_public_address=order.public,
-        volume_id=new_id("vol"),
+        volume_id=volume.volume_id,
         launched_at=now,
+        created_at=now,
+        reason=("pending", "pending"),
+        options=dict(order.options),
+        metadata_options=dict(order.metadata_options),
+        cpu_credits=order.cpu_credits,
+        instance_profile=order.instance_profile,
         life=launched(now, draw_pace(world.random, _usual_pace(world.knobs))),
         monitoring=order.monitoring,
         shutdown_behavior=order.shutdown_behavior,
@@ -156,6 +185,54 @@ def launch(world: World, order: Order, index: int, reservation_id: str, client_t
     world.tag(instance.volume_id, order.volume_tags)
     world.tag(interface.interface_id, order.interface_tags)
     return instance
+
+
+def _check_modelled(params: Mapping[str, Any]) -> None:
+    """Refuse what would be launched otherwise than it was asked for."""
+    asked = [name for name in NOT_MODELLED if params.get(name)]
+    if params.get("HibernationOptions", {}).get("Configured"):
+        asked.append("HibernationOptions")
+    if params.get("Placement", {}).get("Tenancy", "default") != "default":
+        asked.append("Placement.Tenancy")
+    if asked:
+        raise ApiError("UnsupportedOperation", f"The local cloud launches no instances with {', '.join(asked)}.")
+    behavior = params.get("InstanceInitiatedShutdownBehavior", "stop")
+    if behavior not in ("stop", "terminate"):
+        message = f"Value ({behavior}) for parameter instanceInitiatedShutdownBehavior is invalid."
+        raise ApiError("InvalidParameterValue", message)
+
+
+def check_vcpus(world: World, asked: int) -> None:
+    """Refuse to run so many vCPUs more when that goes over the account's (aws-facts 3.7 row 26)."""
+    running = (i for i in world.instances.values() if i.life.state in ("pending", "running"))
+    limit = world.knobs.vcpu_limit
+    if sum(vcpus(i.instance_type) for i in running) + asked > limit:
+        raise ApiError(
+            "VcpuLimitExceeded",
+            f"You have requested more vCPU capacity than your current vCPU limit of {limit} allows for the instance "
+            "bucket that the specified instance type belongs to. Please visit "
+            "http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.",
+        )
+
+
+def _root_volume(world: World, order: Order, instance_id: str, zone: str) -> Volume:
+    image: Image = world.image(order.image_id)
+    volume = Volume(
+        volume_id=new_id("vol"),
+        gigabytes=order.disk.gigabytes,
+        volume_type=order.disk.volume_type,
+        iops=order.disk.iops,
+        throughput=order.disk.throughput,
+        snapshot_id=image.snapshot_id,
+        zone=zone,
+        created_at=world.now(),
+        device=image.root_device,
+        instance_id=instance_id,
+        delete_on_termination=order.disk.delete_on_termination,
+        encrypted=order.disk.encrypted,
+    )
+    world.volumes[volume.volume_id] = volume
+    return volume
 
 
 def _usual_pace(knobs: Knobs) -> Pace:

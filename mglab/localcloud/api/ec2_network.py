@@ -1,13 +1,10 @@
-"""The network as time and ``reach`` see it: what is not available yet, and the rules, routes and gateways as they are.
-
-Also key pairs, which moto keeps: what AWS says when one is not there (aws-facts 3.7 row 22).
-"""
+"""The network as time and ``reach`` see it: what is not available yet, and the rules, routes and gateways as they are."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mglab.localcloud.api.ec2_state import World, dry_run, missing
+from mglab.localcloud.api.ec2_state import World
 from mglab.localcloud.api.moto_room import is_main
 from mglab.localcloud.rules.reach import IngressRule, Network, Route
 
@@ -15,28 +12,12 @@ NETWORK_S = 2.0  # our choice: AWS shows a new VPC or subnet as pending for a mo
 
 
 class Networks:
-    """Checks before moto's key pair actions; the network's passage through time."""
+    """The network's passage through time, and what it admits now."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._backend = world.backend
         self._ready_at: dict[str, float] = {}
-
-    def describe_key_pairs(self, params: dict[str, Any]) -> None:
-        """Refuse unknown names (row 22)."""
-        for name in params.get("KeyNames", []):
-            if name not in self._backend.key_pairs:
-                missing("InvalidKeyPair", f"The key pair '{name}' does not exist")
-
-    def delete_key_pair(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Delete a key by name or id; one that is not there is no error."""
-        dry_run(params)
-        wanted = (params.get("KeyName"), params.get("KeyPairId"))
-        for key in list(self._backend.key_pairs.values()):
-            if key.key_name == wanted[0] or key.id == wanted[1]:
-                self._backend.delete_key_pair(key.key_name)
-                return {"Return": True, "KeyPairId": key.id}
-        return {"Return": True}
 
     # time
 

@@ -22,7 +22,7 @@ from mglab.localcloud.api.moto_room import ACCOUNT, REGION, Backend
 from mglab.localcloud.knobs import DEFAULTS, Knobs
 from mglab.localcloud.rules.lifecycle import Life
 
-__all__ = ["ACCOUNT", "REGION", "Image", "Instance", "Interface", "Template", "TemplateVersion", "World"]
+__all__ = ["ACCOUNT", "REGION", "Image", "Instance", "Interface", "Template", "TemplateVersion", "Volume", "World"]
 
 FIRST_USABLE, RESERVED_ADDRESSES = 4, 5  # aws-facts 3.5: the first four and the last are AWS's
 MOST_GROUPS = 5
@@ -78,10 +78,22 @@ class Instance:
     volume_id: str
     launched_at: float
     life: Life
+    created_at: float = 0.0
+    """When it was launched first; ``launched_at`` moves with every start."""
+    fingerprint: str = ""
+    """Of the request with its client token: another request with the same token is refused."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """What was asked for of the members that mean nothing here: read back as they were."""
+    metadata_options: dict[str, Any] = field(default_factory=dict)
+    cpu_credits: str | None = None
+    """``standard`` or ``unlimited``; None for types that have no CPU credits."""
+    instance_profile: str | None = None
     monitoring: bool = False
     shutdown_behavior: str = "stop"
     refuses_termination: bool = False
     refuses_stop: bool = False
+    off_since: float | None = None
+    """Since when its processes are gone though it runs; nobody told them to go."""
     held_by: set[str] = field(default_factory=set)
     """Images that are being copied from it and keep it down."""
     reason: tuple[str, str] | None = None
@@ -122,6 +134,10 @@ class Image:
     owner_alias: str | None = None
     root_device: str = "/dev/xvda"
     gigabytes: int = 8
+    volume_type: str = "gp3"
+    metadata_service: str | None = "v2.0"
+    """ImdsSupport: which metadata service its instances start with."""
+    launch_permissions: list[dict[str, str]] = field(default_factory=list)
     deleted_snapshot: bool = False
 
 
@@ -133,6 +149,25 @@ class ElasticAddress:
     public_address: str
     interface_id: str | None = None
     """What it is associated with."""
+
+
+@dataclass
+class Volume:
+    """A volume: an instance's root device, or what one has left behind."""
+
+    volume_id: str
+    gigabytes: int
+    volume_type: str
+    iops: int | None
+    throughput: int | None
+    snapshot_id: str
+    zone: str
+    created_at: float
+    device: str
+    instance_id: str | None
+    """Whose it is; None when it is available."""
+    delete_on_termination: bool = True
+    encrypted: bool = False
 
 
 @dataclass(frozen=True)
@@ -154,6 +189,9 @@ class Template:
     created_at: float
     versions: list[TemplateVersion]
     default: int = 1
+    numbered: int = 1
+    """The highest number given out: a deleted version's is never given again."""
+    client_token: str = ""
 
 
 class Numbers:
@@ -191,6 +229,7 @@ class World:
     elastic: dict[str, ElasticAddress] = field(default_factory=dict)
     dhcp_options_id: str = field(default_factory=lambda: new_id("dopt"))
     """Of the set that every VPC of an account begins with."""
+    volumes: dict[str, Volume] = field(default_factory=dict)
     _private: Numbers = field(default_factory=Numbers)
     _public: Numbers = field(default_factory=Numbers)
     _numbers: dict[str, int] = field(default_factory=dict)
@@ -200,7 +239,9 @@ class World:
 
     def instance(self, instance_id: str) -> Instance:
         """Find an instance; raises ApiError (aws-facts 3.7 row 27)."""
-        found = self.instances.get(check_id(instance_id, "i", "InvalidInstanceID"))
+        if not re.fullmatch(r"i-[0-9a-f]{8}(?:[0-9a-f]{9})?", instance_id):
+            raise ApiError("InvalidInstanceID.Malformed", f'Invalid id: "{instance_id}"')
+        found = self.instances.get(instance_id)
         return found or missing("InvalidInstanceID", f"The instance ID '{instance_id}' does not exist")
 
     def image(self, image_id: str) -> Image:
@@ -242,7 +283,7 @@ class World:
         if resource_id.startswith("snap-"):
             return any(image.snapshot_id == resource_id for image in self.images.values())
         if resource_id.startswith("vol-"):
-            return any(instance.volume_id == resource_id for instance in self.instances.values())
+            return resource_id in self.volumes
         return any(resource_id in kind for kind in (self.instances, self.images, self.interfaces, self.templates))
 
     # tags, which moto keeps for everything
@@ -412,16 +453,24 @@ def when(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)
 
 
+def to_the_second(at: float) -> datetime:
+    """Give a lab moment as EC2 writes launches and attachments: whole seconds."""
+    return when(float(int(at)))
+
+
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """Write tags as AWS lists them."""
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
 def tags_for(kind: str, specifications: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Collect the tags that TagSpecifications ask for on one kind of resource."""
-    return {
+    """Collect the tags that TagSpecifications ask for on one kind of resource; raises ApiError."""
+    tags = {
         tag["Key"]: tag.get("Value", "")
         for specification in specifications
         if specification.get("ResourceType") == kind
         for tag in specification.get("Tags", [])
     }
+    if any(key.startswith("aws:") for key in tags):
+        raise ApiError("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
+    return tags

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -88,8 +89,7 @@ NOT_OFFERED = {("t2.micro", "us-east-1e")}  # aws-facts 3.5
 
 ANSWERED = frozenset(  # words are easier to read here than a list of literals
     """
-    CreateKeyPair DeleteKeyPair DescribeKeyPairs ImportKeyPair
-    DescribeRegions DescribeInstanceTypes DescribeInstanceTypeOfferings
+    CreateKeyPair ImportKeyPair DescribeRegions
     """.split()  # noqa: SIM905
 )
 
@@ -249,9 +249,21 @@ def public_key(backend: Backend, key_name: str | None) -> str:
     return str(backend.key_pairs[key_name].public_key).strip() if key_name else ""
 
 
+def instance_types() -> Mapping[str, Mapping[str, Any]]:
+    """Give what EC2 says of every type: name -> InstanceTypeInfo."""
+    catalogue: Mapping[str, Mapping[str, Any]] = moto_types.INSTANCE_TYPES
+    return catalogue
+
+
 def instance_type_exists(instance_type: str) -> bool:
     """Say whether EC2 knows the type."""
     return instance_type in moto_types.INSTANCE_TYPES
+
+
+def offerings(location_type: str) -> Sequence[Mapping[str, str]]:
+    """Give which type is offered where, by ``region``, ``availability-zone`` or ``availability-zone-id``."""
+    found: Sequence[Mapping[str, str]] = moto_types.INSTANCE_TYPE_OFFERINGS.get(location_type, {}).get(REGION, ())
+    return found
 
 
 def zones_offering(instance_type: str) -> tuple[str, ...]:

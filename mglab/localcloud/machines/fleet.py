@@ -28,6 +28,7 @@ from mglab.errors import LabError
 from mglab.localcloud.machines.cpu import Usage
 from mglab.localcloud.machines.images import copy_tree, delete_tree, sweep, trees, without_host_paths
 from mglab.localcloud.machines.process import ProcessDriver
+from mglab.localcloud.rules.lifecycle import Power
 from mglab.localcloud.seam import ImageSpec, MachineReport, MachineSpec
 
 WORKERS = 4
@@ -70,6 +71,7 @@ class _Machine:
     spec: MachineSpec | None = None
     boots: int = 0
     ended: str = ""
+    powered_off: bool = False
     work: _Work = field(default_factory=_Work)
 
 
@@ -158,7 +160,7 @@ class Fleet:
     def _next_running(self, machine: _Machine) -> Job | None:
         spec, status = machine.spec, self._driver.exit_status(machine.instance_id)
         if status is not None:
-            machine.ended = _ending(status)
+            machine.ended, machine.powered_off = _ending(status), status == 0
         stays = spec is not None and spec.power == "on" and spec.boots <= machine.boots
         return None if status is None and stays else lambda: self._driver.halt(machine.instance_id)
 
@@ -182,7 +184,7 @@ class Fleet:
         copy_tree(image, self._instances_folder / spec.instance_id)
 
     def _boot(self, machine: _Machine, spec: MachineSpec) -> None:
-        machine.ended = ""
+        machine.ended, machine.powered_off = "", False
         self._driver.boot(spec)
         machine.boots = spec.boots
 
@@ -222,7 +224,8 @@ class Fleet:
         on = self._driver.is_running(instance_id) and self._driver.exit_status(instance_id) is None
         usage = self._usage.get(instance_id, Usage()) if on else Usage()
         cpu_ns = max(usage.cpu_ns, self._driver.used_ns(instance_id))
-        return MachineReport(instance_id, "on" if on else "off", machine.boots, cpu_ns, usage.processes)
+        power: Power = "on" if on else "off"
+        return MachineReport(instance_id, power, machine.boots, cpu_ns, usage.processes, machine.powered_off)
 
     def _troubles(self) -> tuple[str, ...]:
         machines = [f"{m.instance_id}: {t}" for m in self._machines.values() for t in (m.work.trouble, m.ended) if t]

@@ -19,7 +19,7 @@ from typing import Literal
 
 State = Literal["pending", "running", "shutting-down", "terminated", "stopping", "stopped"]
 Power = Literal["on", "off"]
-Check = Literal["initializing", "ok", "not-applicable"]
+Check = Literal["initializing", "ok", "impaired", "not-applicable"]
 
 STATE_CODES: dict[State, int] = {
     "pending": 0,
@@ -35,6 +35,7 @@ PENDING_S = 15.0  # aws-facts 7: EC2 pending / boot / shutting-down
 BOOT_S = 30.0  # aws-facts 7, 3.1: boot to service 20-60 s more
 SHUTTING_DOWN_S = 30.0  # aws-facts 7
 STOPPING_S = 30.0  # aws-facts 3.1: stopping 20-60 s
+IMPAIRED_AFTER_S = 60.0  # aws-facts 3.1: status checks every minute
 STATUS_OK_S = 150.0  # aws-facts 3.1: status ok after 2-4 min
 LISTED_AFTER_TERMINATION_S = 3600.0  # aws-facts 3.1: terminated stays visible ~1 h
 SPREAD = 0.2  # our choice: no two instances of a group take exactly as long
@@ -149,11 +150,18 @@ def is_up(life: Life, now: float) -> bool:
     return life.state == "running" and now >= life.up_at
 
 
-def status(life: Life, now: float) -> Check:
-    """Say what the status checks of DescribeInstanceStatus have found so far."""
+def status(life: Life, now: float, ok_after_s: float = STATUS_OK_S) -> Check:
+    """Say what the status checks of DescribeInstanceStatus have found so far (aws-facts 3.1)."""
     if life.state != "running":
         return "not-applicable"
-    return "ok" if now >= life.since + STATUS_OK_S else "initializing"
+    return "ok" if now >= life.since + ok_after_s else "initializing"
+
+
+def reachability(life: Life, off_since: float | None, now: float, ok_after_s: float = STATUS_OK_S) -> Check:
+    """Say what the instance's own check has found: it is impaired when its processes have been gone for a minute."""
+    if life.state == "running" and off_since is not None and now >= off_since + IMPAIRED_AFTER_S:
+        return "impaired"
+    return status(life, now, ok_after_s)
 
 
 def listed(life: Life, now: float) -> bool:
