@@ -25,7 +25,12 @@ Block = dict[str, Any]
 
 SKIPPED_TAGS = frozenset({"parameters", "injected-parameters", "papermill-error-cell-tag", "remove-cell"})
 HIDDEN_CODE_TAGS = frozenset({"hide-input", "remove-input"})
+NOTHING: Block = {"t": ""}
 LONGEST_OUTPUT_LINES = 120
+LONGEST_LEAD = 400
+"""Letters of a paragraph that is kept on one page with what it speaks of."""
+SHOWN_BEFORE, TALL_CM = 2, 10.0
+"""How many cells of a notebook have shown something, and how tall a figure is, before it may change its place."""
 LONGEST_TRACEBACK_LINES = 24
 _IMAGE_TYPES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp")
 _PAPERMILL_BANNER = '<span id="papermill-error-cell"'
@@ -84,8 +89,36 @@ def of_notebook(notebook: Any, name: str, folder: Path | None, gathered: Gathere
         place = Place(name, folder, cell.get("attachments") or {})
         if index == stopped:
             blocks.append(_stop_note(cells[index:], whole=not _was_executed(cells)))
-        blocks += of_cell(cell, place, gathered)
-    return blocks
+        for block in of_cell(cell, place, gathered):
+            blocks.append(_adrift(block, blocks) if block["t"] == "cell" else block)
+    return _led(blocks)
+
+
+def _led(blocks: list[Block]) -> list[Block]:
+    """Mark a short paragraph that speaks of the cell below it: the two stay on one page."""
+    follows = [*blocks, NOTHING][1:]
+    return [
+        {**one, "leads": True} if one["t"] == "para" and then["t"] == "cell" and _is_short(one) else one
+        for one, then in zip(blocks, follows, strict=True)
+    ]
+
+
+def _is_short(para: Block) -> bool:
+    return len(markdown.plain(para["c"])) <= LONGEST_LEAD
+
+
+def _adrift(cell: Block, before: list[Block]) -> Block:
+    """Let a tall figure go to the head of the next page where much stands above it: what follows fills the page.
+
+    Not among a chapter's first: the chapter's own beginning needs its page.
+    """
+    is_deep = sum(bool(block["t"] == "cell" and block["out"]) for block in before) >= SHOWN_BEFORE
+    out: list[Block] = []
+    for one in cell["out"]:
+        follows = out[-1]["t"] == "stream" if out else is_deep and before[-1]["t"] == "cell" and bool(cell["code"])
+        is_tall = one["t"] == "figure" and one["height_cm"] >= TALL_CM
+        out.append({**one, "adrift": follows and is_deep and is_tall} if one["t"] == "figure" else one)
+    return {**cell, "out": out}
 
 
 def of_cell(cell: Any, place: Place, gathered: Gathered) -> list[Block]:
@@ -98,9 +131,24 @@ def of_cell(cell: Any, place: Place, gathered: Gathered) -> list[Block]:
     hidden = bool(HIDDEN_CODE_TAGS & _tags(cell))
     code = "" if hidden else ansi.clean(_text(cell["source"])).strip("\n").expandtabs(4)
     outputs = [block for output in _joined(cell.get("outputs", [])) for block in of_output(output, place, gathered)]
+    if not outputs and cell.get("execution_count") and source.withheld(code):
+        return []
     if outputs and all(block["t"] != "error" for block in outputs):
         code = source.shown(code)
-    return [{"t": "cell", "code": code, "out": outputs}] if code.strip() or outputs else []
+    return [{"t": "cell", "code": code, "out": _run_on(outputs)}] if code.strip() or outputs else []
+
+
+def _run_on(outputs: list[Block]) -> list[Block]:
+    """Let lines that were said one after the other stand below each other as one piece."""
+    joined: list[Block] = []
+    for one in outputs:
+        last = joined[-1] if joined else NOTHING
+        if one["t"] == last["t"] == "stream" and one["name"] == last["name"]:
+            spans = [*last["spans"], {"text": "\n"}, *one["spans"]]
+            joined[-1] = {**last, "spans": spans, "lines": last["lines"] + one["lines"]}
+        else:
+            joined.append(one)
+    return joined
 
 
 def of_output(output: Any, place: Place, gathered: Gathered) -> list[Block]:
@@ -158,7 +206,7 @@ def _joined(outputs: list[Any]) -> list[Any]:
 def _stream(text: str, name: str) -> list[Block]:
     lines = text.rstrip().split("\n")
     shown = "\n".join(lines[:LONGEST_OUTPUT_LINES])
-    block = {"t": "stream", "name": name, "spans": ansi.spans(shown)}
+    block = {"t": "stream", "name": name, "spans": ansi.spans(shown), "lines": shown.count("\n") + 1}
     if not block["spans"]:
         return []
     rest = len(lines) - LONGEST_OUTPUT_LINES
@@ -259,7 +307,8 @@ def _figure(data: Mapping[str, Any], bundle: Any, gathered: Gathered) -> Block:
     capture = _capture(data, gathered, "figure")
     if source is None:
         gathered.warn(f"The picture of “{capture['title']}” is missing.")
-    return {"t": "figure", **capture, "src": source, "alt": ansi.clean(str(data.get("alt", ""))) or capture["title"]}
+    alt = ansi.clean(str(data.get("alt", ""))) or capture["title"]
+    return {"t": "figure", **capture, "src": source, "alt": alt, "height_cm": pictures.height_cm(content)}
 
 
 def _capture(data: Mapping[str, Any], gathered: Gathered, kind: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ TITLE = "Making it scale"
 COURSE = "NWEN 243 · 2023 T2"
 PROJECT = "Project 3 · Part A"
 FORMAT = 1
-LONGEST_MAP_TITLE = 34
+LONGEST_MAP_TITLE = 60
 EDITIONS = {
     "student": "student: the tables and figures are measured, the insight is the author's",
     "reference": "reference: with model answers, generated from this run's measurements and marked as such",
@@ -157,7 +157,7 @@ def _target(href: str, name: str, gathered: Gathered) -> dict[str, str]:
 
 def _map(marks: Sequence[Mark]) -> list[dict[str, Any]]:
     return [
-        {"title": section.title, "steps": _gaps_joined([_map_row(step, marks) for step in section.steps])}
+        {"title": section.title, "steps": _joined([_map_row(step, marks) for step in section.steps])}
         for section in handout.SECTIONS
     ]
 
@@ -177,16 +177,18 @@ def _map_row(step: str, marks: Sequence[Mark]) -> dict[str, Any]:
     }
 
 
-def _gaps_joined(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Join neighbouring steps that the folio does not have into one row."""
+def _joined(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Join neighbouring steps that one place deals with, or that the folio does not have, into one row."""
     joined: list[dict[str, Any]] = []
     for row in rows:
         last = joined[-1] if joined else None
-        if last is None or last["to"] is not None or row["to"] is not None:
+        if last is None or last["to"] != row["to"]:
             joined.append(row)
         else:
             steps = [*last["steps"], *row["steps"]]
-            joined[-1] = {**last, "steps": steps, "short": f"{_short(steps[0])}–{_short(steps[-1])}"}
+            captures = list(dict.fromkeys([*last["captures"], *row["captures"]]))
+            short = f"{_short(steps[0])}–{_short(steps[-1])}"
+            joined[-1] = {**last, "steps": steps, "short": short, "captures": captures}
     return joined
 
 

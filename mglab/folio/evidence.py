@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 EVIDENCE_MIME = "application/vnd.mglab.evidence+json"
 TRANSCRIPT_MIME = "application/vnd.mglab.transcript+json"
 FIGURE_MIME = "application/vnd.mglab.figure+json"
+EDGE_IN = 0.02
+"""White around a kept figure, in inches: the page and the notebook have their own."""
 
 
 class Lab(Protocol):
@@ -224,8 +226,8 @@ def _drawn(fig: Figure, salt: str) -> tuple[bytes, bytes]:
 
     svg, png = io.BytesIO(), io.BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": salt}):
-        fig.savefig(svg, format="svg", bbox_inches="tight", metadata={"Date": None})
-        fig.savefig(png, format="png", bbox_inches="tight", dpi=160, metadata={"Software": None})
+        fig.savefig(svg, format="svg", bbox_inches="tight", pad_inches=EDGE_IN, metadata={"Date": None})
+        fig.savefig(png, format="png", bbox_inches="tight", pad_inches=EDGE_IN, dpi=160, metadata={"Software": None})
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         pyplot.close(fig)
     return svg.getvalue(), png.getvalue()

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, unquote_to_bytes
 
+TEXT_WIDE_CM = 16.0
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"\xff\xd8\xff", "jpg"),
@@ -30,6 +31,20 @@ def kind_of(data: bytes) -> str:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
     return "svg" if re.search(rb"<svg[\s>]", data[:4000]) else ""
+
+
+def height_cm(data: bytes) -> float:
+    """Tell how tall a PNG, or an SVG that states its size in points, is when it is as wide as the page's text."""
+    if data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) >= 24:
+        wide, high = float(int.from_bytes(data[16:20], "big")), float(int.from_bytes(data[20:24], "big"))
+    else:
+        wide, high = _stated(data, b"width"), _stated(data, b"height")
+    return round(TEXT_WIDE_CM * high / wide, 1) if wide else 0.0
+
+
+def _stated(svg: bytes, side: bytes) -> float:
+    found = re.search(rb"<svg[^>]*\s%s=\"(\d{1,6}(?:\.\d{1,9})?)(?:pt|px)?\"" % side, svg[:4000])
+    return float(found[1]) if found else 0.0
 
 
 def keep(assets: dict[str, bytes], data: bytes) -> str | None:

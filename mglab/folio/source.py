@@ -8,6 +8,7 @@ Code that cannot be parsed is shown as it is.
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 
 ON_SHOW = frozenset({"evidence", "transcript", "figure", "commentary", "prediction", "answer", "beside", "insight"})
 
@@ -23,12 +24,25 @@ def shown(source: str) -> str:
     return "\n".join(line for number, line in enumerate(lines, 1) if number not in hidden).strip("\n")
 
 
+def withheld(source: str) -> bool:
+    """Say whether a cell asks for an insight: it was made to show one, and the student's edition shows none."""
+    try:
+        statements = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return False
+    return any(_calls(one, {"insight"}) for one in statements)
+
+
 def _only_displays(statement: ast.stmt) -> bool:
+    return _calls(statement, ON_SHOW)
+
+
+def _calls(statement: ast.stmt, names: Collection[str]) -> bool:
     return (
         isinstance(statement, ast.Expr)
         and isinstance(statement.value, ast.Call)
         and isinstance(statement.value.func, ast.Name)
-        and statement.value.func.id in ON_SHOW
+        and statement.value.func.id in names
     )
 
 

@@ -49,19 +49,19 @@ class Stretch:
 
 COMMON = (
     Stretch("request", ACCEPTED, MEASURED, "a real call"),
-    Stretch("decision", STARTED, MODELLED, "aws-facts 2.4: decision to launch"),
+    Stretch("decision", STARTED, MODELLED, "known of AWS: decision to launch"),
     Stretch("launch", LAUNCHED, MEASURED, "the group's own call"),
-    Stretch("pending", RUNNING, MODELLED, "aws-facts 7: EC2 pending"),
+    Stretch("pending", RUNNING, MODELLED, "known of AWS: EC2 pending"),
 )
 ITSELF = (
-    Stretch("boot", AWAKE, MODELLED, "aws-facts 7: boot"),
+    Stretch("boot", AWAKE, MODELLED, "known of AWS: boot"),
     Stretch(START, SERVING, MEASURED, "real processes start"),
 )
 BALANCER = (
     Stretch("registration", REGISTERED, MEASURED, "the group's own call"),
-    Stretch(DELAY, PROBED, MODELLED, "aws-facts 1.5: before the first probe"),
+    Stretch(DELAY, PROBED, MODELLED, "known of AWS: before the first probe"),
 )
-CHECKED = Stretch(CHECK, HEALTHY, MODELLED, "aws-facts 1.5: rhythm and passes; the probes are real")
+CHECKED = Stretch(CHECK, HEALTHY, MODELLED, "known of AWS: rhythm and passes; the probes are real")
 REACHED = Stretch("first answer", ANSWERED, MEASURED, "real requests; zone and flow hash choose")
 
 

@@ -29,7 +29,7 @@ class Cost:
     failed: int = field(metadata=column("Failed", "number"))
     availability: float = field(metadata=column("Answered (%)", "number"))
     lost_s: float = field(metadata=column("Time lost (AWS s)", "number"))
-    budget: float = field(metadata=column("Of a month's budget at 99.9 % (%)", "number"))
+    budget: float = field(metadata=column("Of a month's budget (%)", "number"))
     how: str = field(metadata=column("How requests failed"))
     survived: str = field(metadata=column("Open connections that survived"))
     lasted_s: float = field(metadata=column("Until all was well (AWS s)", "number"))

@@ -29,7 +29,7 @@ from mglab.study.counted import Counted, counted, fell_at
 from mglab.study.held import HeldOpen, Survival
 from mglab.study.load import pulse
 from mglab.study.timeline import Event, merge, seconds_between
-from mglab.study.watch import Watch
+from mglab.study.watch import Watch, short
 
 US = "us"
 MARGIN_S = 30.0
@@ -80,8 +80,14 @@ class Disturbance:
         return felt(self.samples, self.began)
 
     def newcomer_answers(self, part: str) -> Seen:
-        """Say when somebody first answered who had not answered before the first act; unknown if nobody had."""
-        known = {sample.responder for sample in self.samples if sample.answered and sample.at < self.began}
+        """Say when somebody first answered who had not answered before; unknown if nobody had.
+
+        Where a replacement was launched, nobody who answered before its launch is a newcomer: an instance may be asked
+        for the first time just after the act.
+        """
+        launched = self.until("", "group", "Pending", but=[short(one) for one in self.disturbed]).seconds
+        since = self.began + timedelta(seconds=launched or 0.0)
+        known = {sample.responder for sample in self.samples if sample.answered and sample.at < since}
         for sample in self.samples:
             if known and sample.answered and sample.responder not in known:
                 return Seen(part, seconds_between(self.began, sample.at), f"client: answered by {sample.responder}")

@@ -16,8 +16,10 @@ from typing import Any, Literal, ParamSpec
 
 from matplotlib import rc_context, rc_params_from_file
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.dates import MINUTELY, AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from mglab.display import status
 
@@ -34,8 +36,12 @@ TINTS = {"#0072B2": "#BBD6EA", "#E69F00": "#FBE6BF", "#005F47": "#B9D8CF", "#CC7
 FAILED = "#B3261E"
 QUIET = "#8A8A8A"
 GRID = SHEET["grid.color"]
-HATCHES = {"waiting": "////", "bad": "xxxx"}
+HATCHES = {"waiting": "////", "bad": "xxxx", "ended": "...."}
 """A state's mood -> its hatch, for readers in grey."""
+HALO = [withStroke(linewidth=1.4, foreground="white", alpha=0.8)]
+"""What lifts a word off a hatch or a line that it stands on."""
+BELOW_ZERO = 0.06
+"""How much of an axis lies below nought: a line of zeros is a line, not the frame."""
 
 NAMES = 7.0
 """Points, where many rows or panels are named: as small as a legend."""
@@ -113,10 +119,11 @@ def bar(
 ) -> None:  # fmt: skip
     """Draw a state that lasted: its mood is colour and hatch, its word stands in it where it fits in ``whole``."""
     mood, text = status(state), state.removeprefix("Elb.")
-    ax.barh(
-        row, until - since, left=since, height=height, color=mood.colour, alpha=0.35, edgecolor="white",
-        hatch=HATCHES.get(mood.mood, ""),
+    ax.barh(  # a hatch has the edge's colour, so the white edge is drawn by itself
+        row, until - since, left=since, height=height, facecolor=to_rgba(mood.colour, 0.35),
+        edgecolor=to_rgba(mood.colour, 0.6), hatch=HATCHES.get(mood.mood, ""), linewidth=0,
     )  # fmt: skip
+    ax.barh(row, until - since, left=since, height=height, facecolor="none", edgecolor="white")
     if fits(text, until - since, whole):
         word(ax, since, row, text, size=size)
 
@@ -130,7 +137,7 @@ def word(ax: Axes, at: float, row: float, text: str, *, size: float = INSIDE, be
     """Write a word in a row, after a place or ``before`` it."""
     ax.annotate(
         text, (at, row), xytext=(-2 if before else 2, 0), textcoords="offset points", va="center", fontsize=size,
-        ha="right" if before else "left",
+        ha="right" if before else "left", path_effects=HALO,
     )  # fmt: skip
 
 
@@ -162,7 +169,13 @@ def steps(
         if fill:
             ax.fill_between(at, values, step="post", color=colour, alpha=0.15, linewidth=0)
         label = ""
-    ax.set_ylim(bottom=0)
+    from_zero(ax)
+
+
+def from_zero(ax: Axes, highest: float | None = None) -> None:
+    """Let an axis begin at nought, with as much below it as a line of zeros needs to be seen."""
+    top = ax.get_ylim()[1] if highest is None else highest
+    ax.set_ylim(-BELOW_ZERO * top, top)
 
 
 def _stretches(points: Points, covers: timedelta) -> list[list[tuple[datetime, float]]]:

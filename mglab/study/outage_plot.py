@@ -26,8 +26,10 @@ from mglab.study.watch import GONE, OBSERVERS, short
 
 SAYING = tuple(who for who in OBSERVERS if who != "checks")
 """Whose words have lanes: the checks' reason only explains the balancer's ``initial``."""
-FELT_IN, COUNTED_IN, ROW_IN = 2.2, 0.62, 0.2
+FELT_IN, COUNTED_IN, ROW_IN = 2.0, 0.62, 0.17
 """The clients' panel, one of CloudWatch's, one lane."""
+EDGE = 0.006
+"""How much of the time shown is left free at each side."""
 
 
 @house.drawn
@@ -50,7 +52,8 @@ def outage(seen: Disturbance, *, title: str) -> Figure:
         for ax in (felt, *counts, said):
             ax.axvline(date2num(act.at), color=FAILED, linewidth=0.8, linestyle="--")
     house.time_axis(said)
-    said.set_xlim(date2num(start), date2num(end))
+    edge = EDGE * (date2num(end) - date2num(start))  # the first mark and the last are whole
+    said.set_xlim(date2num(start) - edge, date2num(end) + edge)
     if any(stay.is_own for row in rows.values() for stay in row):
         said.set_xlabel(f"{said.get_xlabel()}     framed bars: dated by the service's own history")
     return figure
@@ -71,12 +74,13 @@ def _draw_counts(panels: Sequence[Axes], lines: Sequence[Counted]) -> None:
             name = line.label.removeprefix(HOSTS).strip(" ()")
             house.steps(ax, line.points, colour=COLOURS[number % 7], dashes=DASHES[number % 4], label=name)
         highest = max((value for line in shown for _, value in line.points), default=0) or 1
-        ax.set_ylim(0, 1.7 * highest)  # the legend has room above the lines
+        house.from_zero(ax, 1.7 * highest)  # the legend has room above the lines
         ax.yaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10], integer=True))
         house.legend(ax, "upper left", fontsize=TIGHT, ncols=5, borderaxespad=0.1, columnspacing=1)
     panels[0].annotate(
         "counted by CloudWatch, a point a minute", (1, 1), xycoords="axes fraction", xytext=(-2, -2),
         textcoords="offset points", ha="right", va="top", fontsize=TIGHT, color=QUIET,
+        path_effects=house.HALO,
     )  # fmt: skip
     panels[0].set_ylabel("healthy\nhosts", fontsize=NAMES)
     panels[1].set_ylabel("count\na minute", fontsize=NAMES)

@@ -26,7 +26,7 @@ FIRST = 60
 def sequences(seen: Pattern, *, title: str) -> Figure:
     """Draw who answered, request by request, a block an arm: taking turns would be seen at once."""
     rows, pitch = -(-len(seen.arms) // 2) or 1, len(seen.replicas) + 2.6
-    figure = house.empty(0.7 + 0.17 * pitch * rows)
+    figure = house.empty(0.7 + 0.145 * pitch * rows)
     columns = figure.subplots(1, 2, sharex=True, sharey=True)
     for column, arms in zip(columns, (seen.arms[:rows], seen.arms[rows:]), strict=True):
         column.tick_params(left=False, labelsize=NAMES)
@@ -45,7 +45,7 @@ def sequences(seen: Pattern, *, title: str) -> Figure:
 def shares(seen: Pattern, *, title: str) -> Figure:
     """Draw each replica's share of the answers, arm by arm, with Wilson's 95 % interval and what equal would be."""
     arms = [arm for arm in seen.arms if arm.responders]
-    figure = house.empty(1.2 + 0.34 * max(1, len(arms)))
+    figure = house.empty(1.2 + 0.28 * max(1, len(arms)))
     ax = figure.subplots()
     ax.tick_params(labelsize=NAMES)
     for row, arm in enumerate(arms):

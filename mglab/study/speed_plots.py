@@ -21,7 +21,7 @@ from mglab.study.house import BESIDE, FAILED, INSIDE, NAMES, TIGHT
 Series = Mapping[str, Sequence[Band]]
 """What a waterfall shows -> its bands."""
 FILLS, TINTS = tuple(house.TINTS), tuple(house.TINTS.values())
-ROW, BAR = 0.36, 0.8
+ROW, BAR = 0.26, 0.8
 LEAST_SHOWN_MS = 100.0
 
 
@@ -48,7 +48,7 @@ def waterfalls(charts: Mapping[str, Series], *, title: str = "") -> Figure:
 
 
 def _height(series: Series) -> float:
-    return 0.5 + ROW * max(2, len(_names(series))) * (1 + 0.45 * (len(series) - 1))
+    return 0.5 + ROW * max(2, len(_names(series))) * (1 + 0.3 * (len(series) - 1))
 
 
 def _names(series: Series) -> list[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @house.drawn
 def surge(seen: Surge, *, title: str) -> Figure:
     """Draw load, average CPU with both thresholds, alarm states and the group's sizes on one axis of time."""
-    figure, axes = house.panels(4, 6.2, ratios=(1.0, 1.5, 0.6, 1.0))
+    figure, axes = house.panels(4, 5.4, ratios=(1.0, 1.5, 0.6, 1.0))
     load, cpu, alarms, sizes = axes
     house.steps(load, seen.told.new_flows, fill=True)
     load.set_ylabel("new flows\na minute")
@@ -30,7 +30,7 @@ def surge(seen: Surge, *, title: str) -> Figure:
     house.steps(sizes, seen.told.desired, colour=house.TINTS[COLOURS[0]], width=5, label="desired")
     house.steps(sizes, seen.told.in_service, label="in service")
     sizes.set_ylabel("instances")
-    sizes.set_ylim(0, max((n for _, n in (*seen.told.desired, *seen.told.in_service)), default=1) + 0.6)
+    house.from_zero(sizes, max((n for _, n in (*seen.told.desired, *seen.told.in_service)), default=1) + 0.6)
     sizes.yaxis.set_major_locator(MaxNLocator(integer=True))
     house.legend(sizes, "lower right", ncols=3)
     _mark(axes, _surge_marks(seen))
@@ -44,7 +44,7 @@ def _draw_average(ax: Axes, told: Told) -> None:
     for colour, dashes, alarm in zip(COLOURS[1:], DASHES[1:], told.alarms, strict=False):
         label = f"{alarm.side} {alarm.threshold:g} %"
         ax.axhline(alarm.threshold, color=colour, linestyle=dashes, label=label)
-    ax.set_ylim(0, 105)
+    house.from_zero(ax, 105)
     ax.set_ylabel("group's CPU (%)")
     house.legend(ax, "upper right", ncols=3)
 

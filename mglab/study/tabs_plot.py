@@ -101,7 +101,7 @@ def _draw_panel(ax: Axes, panel: Panel, marks: Sequence[Mark]) -> None:
     ax.set_title(said, fontsize=NAMES, pad=2)
     highest = max((value for points in panel.series.values() for _, value in points), default=0) or 1
     several = len(panel.series) > 1
-    ax.set_ylim(0, highest * (1.6 if several else 1.1))  # a legend has room above the lines
+    house.from_zero(ax, highest * (1.6 if several else 1.1))  # a legend has room above the lines
     ax.yaxis.set_major_locator(MaxNLocator(2 if several else 3, steps=[1, 2, 5, 10]))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / 1e3:g}k" if value >= 1e3 else f"{value:g}"))
     if several:
@@ -138,7 +138,7 @@ def _draw_key(ax: Axes, marks: Sequence[Mark]) -> None:
 
 
 def _key_lines(mark: Mark) -> list[str]:
-    return wrap(f"{mark.number}  {mark.began:%H:%M} {mark.did}", 52, subsequent_indent="      ")
+    return wrap(f"{mark.number}  {mark.began:%H:%M} {mark.did}", 58, subsequent_indent="      ")
 
 
 def _same_span(figure: Figure, panels: Sequence[Sequence[Panel]], marks: Sequence[Mark]) -> None:

@@ -25,12 +25,12 @@ from mglab.study import house
 from mglab.study.house import BESIDE, COLOURS, QUIET, WIDTH
 from mglab.study.topology import Machine, Node, Topology, forwarding, sizes
 
-MARGIN, PAD, GAP = 0.08, 0.07, 0.11
+MARGIN, PAD, GAP = 0.05, 0.07, 0.11
 GUTTER = 0.26
 """Left of a zone's cards, for the rail."""
 SMALL, NORMAL, TITLE = BESIDE, 7.5, house.SHEET["figure.titlesize"]
 """Points. A name is a size larger than what is said of it; at 8 two zones would not fit beside each other."""
-LEADING = 1.32
+LEADING = 1.3
 ROUNDING = 1.05
 LINE = 0.9
 DASHED = (0, (2, 2))
@@ -95,9 +95,9 @@ def _world(ax: Axes, there: Topology, top: float) -> float:
         Words(f"Internet gateway {there.gateway.name}", NORMAL, bold=True),
         Words(f"{there.gateway.gateway_id}  {_state(there.gateway.state)}"),
     ]
-    gateway = _card(ax, middle - half, internet.bottom + 0.2, 2 * half, lines, fill=TINT, centred=True)
+    gateway = _card(ax, middle - half, internet.bottom + 0.17, 2 * half, lines, fill=TINT, centred=True)
     _arrow(ax, (middle, internet.bottom), (middle, gateway.top))
-    return _vpc(ax, there, gateway.bottom + 0.22, gateway.bottom if attached else None)
+    return _vpc(ax, there, gateway.bottom + 0.18, gateway.bottom if attached else None)
 
 
 def _vpc(ax: Axes, there: Topology, top: float, gateway: float | None = None) -> float:
@@ -116,7 +116,7 @@ def _vpc(ax: Axes, there: Topology, top: float, gateway: float | None = None) ->
     if there.load_balancer:
         source = _card(ax, inner_left, y, inner_right - inner_left, _balancer_lines(there), fill=TINT).bottom
         y = source
-    y = _zones(ax, there, Frame(inner_left, y + 0.2, inner_right, y), source) + GAP
+    y = _zones(ax, there, Frame(inner_left, y + 0.16, inner_right, y), source) + GAP
     if there.target_group and not there.load_balancer:
         y = _card(ax, inner_left, y, inner_right - inner_left, [Words(forwarding(there))], fill=TINT).bottom + GAP
     if there.table:

@@ -76,7 +76,7 @@ class Watch:
 
     def summary(self) -> str:
         """Say in words how many instances the group and the balancer see in which state."""
-        parts = (f"{who}: {balancing.summary(self.states(who))}" for who in ("group", "balancer"))
+        parts = (f"{who}: {balancing.summary(self.states(who)) or 'none'}" for who in ("group", "balancer"))
         return "; ".join(parts)
 
     def until(self, is_done: Callable[[Watch], bool], *, what: str, timeout_s: float) -> waits.Wait:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mglab.errors import CheckFailed
 from mglab.session import Lab
-from mglab.steps import balancing, images, network, scaling, security, templates
+from mglab.steps import balancing, images, network, scaling, security, teardown, templates
 from mglab.steps.instances import Instance
 from mglab.study.client import Sample, ask
 
@@ -212,6 +212,12 @@ def both_views_have_data(*views: View) -> Check:
     """Check that each monitoring view has data points (steps 87 and 88)."""
     empty = [view.name for view in views if not any(panel.series for panel in view.panels)]
     return expect(not empty, "Step 88", "both views have data", f"nothing in {empty}", "points come minutes late: wait")
+
+
+def nothing_left(lab: Lab) -> Check:
+    """Look once more for everything of the run; raises TeardownIncomplete that names what is left."""
+    teardown.require_nothing_left(lab)
+    return Check("Teardown", "nothing that carries this run's tag is left")
 
 
 def _states(lab: Lab, instance_ids: Sequence[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -209,6 +210,71 @@ def test_a_model_answer_stands_in_the_reference_and_not_in_the_students(run: Not
     attached = json.loads(pypdf.PdfReader(path).attachments["folio.json"][0])
     assert (said[0] in json.dumps(attached)) == (edition == "reference")
     assert attached["warnings"] == []
+
+
+def chapter_pages(path: Path) -> list[str]:
+    """Give the text of every page from the first chapter's on."""
+    pages = [squeezed(page.extract_text()) for page in pypdf.PdfReader(path).pages]
+    return pages[next(number for number, text in enumerate(pages) if "Notebook0" in text) :]
+
+
+def page_of(pages: list[str], words: str) -> int:
+    (found,) = [number for number, text in enumerate(pages) if squeezed(words) in text]
+    return found
+
+
+def test_a_heading_its_words_and_its_table_stay_on_one_page(run: Notebooks) -> None:
+    """However full the page is: each section begins a little lower than the one before it."""
+    cells = []
+    for n in range(24):
+        rows = [{"name": f"row {n:02}.{r}", "value": r} for r in range(5 if n % 2 else 30)]
+        act = partial(evidence.evidence, run.lab, f"Table of {n:02}", rows, step="84", call="")
+        cells += [
+            new_markdown_cell(f"## Section {n:02} begins\n\nThese words speak of what {n:02} shows."),
+            run.ran(f"value = ask({n:02})", act),
+            new_markdown_cell("Filling. " * 11 * (n % 5)),
+        ]
+    run.save("07_pages", new_markdown_cell("# Pages"), *cells)
+    run.record()
+    pages = chapter_pages(build(run.folder))
+    for n in range(24):
+        places = {
+            page_of(pages, words)
+            for words in (f"Section {n:02} begins", f"words speak of what {n:02}", f"ask({n:02})", f"Table of {n:02}",
+                          f"row {n:02}.3")
+        }  # fmt: skip
+        assert len(places) == 1, n
+
+
+def test_a_short_chapter_does_not_leave_its_page_empty(run: Notebooks) -> None:
+    for n in range(3):
+        run.save(f"0{n}_short", new_markdown_cell(f"# Chapter {n}\n\nThere is little to say about {n}."))
+    run.record()
+    pages = chapter_pages(build(run.folder))
+    assert page_of(pages, "little to say about 1") == page_of(pages, "little to say about 2")
+
+
+def test_a_figure_that_does_not_fit_lets_the_page_fill_and_never_comes_before_its_heading(run: Notebooks) -> None:
+    said = new_output("display_data", data={"text/plain": "\n".join(f"✓ step {i}" for i in range(8))})
+    rows = [{"name": f"row {n}", "value": n} for n in range(8)]
+    acts = [partial(evidence.evidence, run.lab, f"Before {n}", rows, step="85", call="") for n in range(2)]
+    cells = [run.ran("before()", act) for act in acts]
+    for n in range(6):
+        drawing = Figure(figsize=(7.2, 5.6 + n / 2))
+        drawing.add_subplot().plot([1, 2])
+        act = partial(evidence.figure, run.lab, drawing, f"Figure of {n}", step="85", alt=f"It is {n}")
+        cell = run.ran(f"draw({n})", act)
+        cell.outputs.insert(0, said)
+        cells += [new_markdown_cell(f"## Loss {n} begins\n\nWhat happens in {n}?"), cell]
+        cells += [new_markdown_cell("Filling. " * 60) for _ in range(n % 3)]
+    run.save("08_losses", new_markdown_cell("# Losses"), *cells)
+    run.record()
+    pages = chapter_pages(build(run.folder))
+    for n in range(6):
+        heading, figure = page_of(pages, f"Loss {n} begins"), page_of(pages, f"Figure of {n}")
+        assert heading <= figure <= heading + 1, n
+        if heading == figure:
+            assert pages[figure].index(f"Loss{n}begins") < pages[figure].index(f"Figureof{n}"), n
 
 
 def test_missing_commentary_has_its_visible_place(run: Notebooks) -> None:

@@ -55,7 +55,7 @@ def test_parameters_and_papermills_banners_are_left_out() -> None:
 def test_a_code_cell_keeps_its_output_with_it_and_hides_code_when_told() -> None:
     (cell,) = read(code("print(1)", stream("1\n")))
     assert cell["code"] == "print(1)"
-    assert cell["out"] == [{"t": "stream", "name": "stdout", "spans": [{"text": "1"}]}]
+    assert cell["out"] == [{"t": "stream", "name": "stdout", "spans": [{"text": "1"}], "lines": 1}]
     (hidden,) = read(code("print(1)", stream("1\n"), tags=("hide-input",)))
     assert hidden["code"] == ""
 
@@ -214,3 +214,41 @@ def test_links_between_notebooks_find_the_heading() -> None:
     gathered = Gathered()
     blocks.of_cell(prose("## 45. Create a target group"), Place("05_load_balancer"), gathered)
     assert blocks.anchor("05_load_balancer", "45.-Create-a-target-group") in gathered.anchors
+
+
+def test_lines_that_were_said_one_after_the_other_stand_as_one_piece() -> None:
+    said = [shows(**{"text/plain": f"✓ step {n}: done"}) for n in range(3)]
+    (cell,) = read(code("go()", *said, stream("warning", "stderr")))
+    assert [(one["name"], one["lines"]) for one in cell["out"]] == [("result", 3), ("stderr", 1)]
+    assert "".join(span["text"] for span in cell["out"][0]["spans"]).splitlines() == [
+        "✓ step 0: done", "✓ step 1: done", "✓ step 2: done",
+    ]  # fmt: skip
+
+
+def test_a_short_paragraph_is_kept_with_the_cell_it_speaks_of_and_a_long_one_is_not() -> None:
+    first, second, _, long, _ = read(prose("One.\n\nTwo."), code("x", stream("1")), prose("word " * 200), code("y"))
+    assert [one.get("leads", False) for one in (first, second, long)] == [False, True, False]
+
+
+def test_a_cell_that_only_the_reference_edition_answers_leaves_no_bare_code() -> None:
+    assert read(code('found = f(seen)\ninsight(lab, "T", found, step="1", call="")')) == []
+    assert len(read(code('insight(lab, "T", found, step="1", call="")', stream("shown")))) == 1
+    assert read(code('insight(lab, "T", found, step="1", call="")', count=None))[-1]["code"], "it was not carried out"
+
+
+def test_a_tall_figure_below_much_may_go_to_the_next_page_and_no_other() -> None:
+    def figure(high: int) -> dict[str, Any]:
+        drawn = base64.b64encode(PNG[:16] + (160).to_bytes(4, "big") + high.to_bytes(4, "big") + PNG[24:]).decode()
+        return shows(**{FIGURE_MIME: {"title": "F", "step": "85"}, "image/png": drawn})
+
+    said = shows(**{"text/plain": "✓ done"})
+    first, low, tall = read(*(code("a()", said, figure(high)) for high in (150, 50, 150)))
+    assert [one["out"][1]["adrift"] for one in (first, low, tall)] == [False, False, True]
+    *_, alone = read(prose("It is drawn."), code("c()", figure(150)))
+    assert not alone["out"][0]["adrift"]
+
+
+def test_a_figure_s_height_on_the_page_is_read_from_its_own_words() -> None:
+    assert pictures.height_cm(b'<svg height="300pt" version="1.1" width="600pt">') == 8.0
+    assert pictures.height_cm(b"<svg viewBox='0 0 1 1'>") == 0.0 and pictures.height_cm(b"GIF8") == 0.0
+    assert pictures.height_cm(PNG) == 16.0

@@ -54,6 +54,12 @@ def test_every_step_of_the_handout_is_on_the_map() -> None:
     assert rows["6"]["to"] is None and rows["6"]["short"] == "6–18"
 
 
+def test_steps_that_one_place_deals_with_are_one_row_of_the_map() -> None:
+    section = next(one for one in document(VPC)["map"] if "1" in one["steps"][0]["steps"])
+    rows = [(row["short"], row["title"]) for row in section["steps"]]
+    assert rows == [("1–4", "Make it"), ("5", "Subnets"), ("6–18", "")]
+
+
 def test_steps_without_a_place_are_named_as_ranges() -> None:
     absent = document(VPC)["absent"]
     assert absent.startswith("Preliminary 1, ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mglab.folio.source import shown
+from mglab.folio.source import shown, withheld
 
 EVIDENCE = 'evidence(\n    lab,\n    "The VPC",\n    [vpc],\n    step="3",\n)'
 
@@ -24,3 +24,8 @@ EVIDENCE = 'evidence(\n    lab,\n    "The VPC",\n    [vpc],\n    step="3",\n)'
 )
 def test_only_what_was_done_is_shown(source: str, expected: str) -> None:
     assert shown(source) == expected
+
+
+def test_a_cell_that_was_made_for_an_insight_is_told_apart() -> None:
+    assert withheld('findings = conclusion(seen)\ninsight(\n    lab,\n    "What it says",\n)')
+    assert not withheld(EVIDENCE) and not withheld("insights = 3") and not withheld("if (")

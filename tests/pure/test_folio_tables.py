@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +36,7 @@ def arranged(rows: Any) -> dict[str, Any]:
 
 def words_of(form: dict[str, Any]) -> list[str]:
     cells = [cell["s"] for part in form["parts"] for row in part["rows"] for cell in row]
+    cells += [cell["s"] for part in form["parts"] for line in part["below"] for cell in line["cells"]]
     cells += [cell["s"] for cell in form["pairs"] + form["common"]]
     if form["turned"]:
         lines = [form["turned"]["head"], *form["turned"]["lines"]]
@@ -78,6 +81,8 @@ def test_what_every_row_says_is_said_once() -> None:
         instances(8, load_balancer=ARN),
         [{**one, "arn": f"{ARN}/{i}", "note": "drained " * i} for i, one in enumerate(instances(5))],
         [{f"column_{c}": f"value {c} {r}" for c in range(30)} for r in range(6)],
+        [{f"column_{c}": f"value {c} {r}" for c in range(30)} for r in range(9)],
+        [{**one, "cause": f"At {i} one was " + "taken out of service " * i} for i, one in enumerate(instances(7))],
         [{"a": "q" * 10_000, "b": "word " * 2_000}] * 4 + [{"a": "x", "b": "y"}],
     ],
 )
@@ -91,9 +96,55 @@ def test_wide_tables_fit_in_readable_letters_and_lose_nothing(rows: list[dict[st
 
 
 def test_groups_of_columns_repeat_what_names_the_rows() -> None:
-    form = arranged([{"name": f"row {r}", **{f"column_{c}": f"value {c} {r}" for c in range(30)}} for r in range(6)])
+    form = arranged([{"name": f"row {r}", **{f"column_{c}": f"value {c} {r}" for c in range(30)}} for r in range(9)])
     assert len(form["parts"]) > 1
     assert {part["head"][0]["label"] for part in form["parts"]} == {"Name"}
+
+
+def test_no_group_of_columns_is_a_lone_one_beside_full_ones() -> None:
+    for columns in range(8, 31):
+        form = arranged([{"name": f"row {r}", **{f"c{c}": f"value_{c}_{r}" for c in range(columns)}} for r in range(9)])
+        counts = [len(part["head"]) - 1 for part in form["parts"]]
+        assert sum(counts) == columns and (len(counts) == 1 or min(counts) > 1), counts
+
+
+def test_a_few_rows_of_very_many_columns_are_turned_instead_of_grouped() -> None:
+    form = arranged([{"name": f"row {r}", **{f"c{c}": f"value {c} {r}" for c in range(20)}} for r in range(6)])
+    assert form["parts"] == [] and len(form["turned"]["lines"]) == 20
+
+
+def test_sentences_stand_below_their_row_instead_of_in_a_sliver() -> None:
+    cause = "At 2026-11-26T03:05:45Z an instance was taken out of service in response to an EC2 health check. "
+    rows = [{"start": f"2026-11-26T03:0{i}:45Z", "did": f"Launching i-{i:017x}", "cause": cause * (1 + i % 3)} for i in
+            range(9)]  # fmt: skip
+    (part,) = arranged(rows)["parts"]
+    assert [head["label"] for head in part["head"]] == ["Start", "Did"]
+    assert [line["label"] for line in part["below"]] == ["Cause"]
+    assert [cell["s"] for cell in part["below"][0]["cells"]] == [str(row["cause"]) for row in rows]
+
+
+def test_narrowed_columns_share_the_page_so_that_rows_are_low() -> None:
+    long, short = "By name, it does not matter how many ask at once", "chi-square of independence"
+    rows = [
+        {"hypothesis": f"{long} {n}", "test": f"{short} {n}", "answers": 240 + n, "statistic": 0.79 + n, "p": n / 100,
+         "p, all tests together": 1 / (n + 1), "verdict": f"nothing speaks against number {n}"} for n in range(9)
+    ]  # fmt: skip
+    (part,) = arranged(rows)["parts"]
+    assert sum(part["widths"]) <= tables.PAGE_PT + 1
+    assert max(tables._row_lines(row, part) for row in part["rows"]) <= 2
+
+
+WHOLE = ["192.168.1.156", "(192.168.0.70)", "192.168.0.0/23", "i-0be2f3a4b5c6d7e8f", "i-…d3786:", "us-east-1a,"]
+WHOLE += ["subnet-0f4dc79ac84b5553c", "2026-11-26T03:05:45Z"]
+BREAKING = ["pre-baked", "client-7", "ab/cd.ef-gh", "elasticloadbalancing:Describe*", "10", ""]
+
+
+def test_tables_and_template_agree_on_what_stays_on_one_line() -> None:
+    template = Path(tables.__file__).with_name("folio.typ").read_text(encoding="utf-8")
+    (written,) = re.findall(r'#let whole-word = regex\("(.*)"\)', template)
+    theirs = re.compile(written.replace("\\\\", "\\"))
+    for one in (*WHOLE, *BREAKING):
+        assert bool(theirs.search(one)) == bool(tables.WHOLE.fullmatch(one)) == (one in WHOLE), one
 
 
 def test_no_rows_and_no_columns_are_not_an_error() -> None:

@@ -25,7 +25,7 @@ from mglab.study.disturbance import Disturbance, Seen
 from mglab.study.held import Survival
 from mglab.study.timeline import Event
 
-A, B = "192.168.0.57", "192.168.1.93"
+A, B, NEW = "192.168.0.57", "192.168.1.93", "192.168.0.201"
 NODE_A, NODE_B = "127.65.0.4", "127.65.0.5"
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
@@ -214,6 +214,22 @@ def test_cloudwatch_s_counts_stand_between_what_was_felt_and_what_was_said() -> 
     _, hosts, flows, _ = figure.axes
     assert [it.get_text() for it in hosts.get_legend().get_texts()] == ["us-east-1a", "us-east-1b"]
     assert [it.get_text() for it in flows.get_legend().get_texts()] == ["New flows", "Fail-open flows"]
+
+
+def test_a_line_of_zeros_is_not_hidden_by_the_frame_nor_a_legend_by_a_line() -> None:
+    _, hosts, flows, _ = outage_plot.outage(replace(OUTAGE, counted=COUNTED), title="t").axes
+    for ax in (hosts, flows):
+        assert ax.get_ylim()[0] < 0
+        assert ax.get_legend().get_frame_on() and ax.get_legend().get_zorder() > max(it.zorder for it in ax.lines)
+
+
+def test_one_that_was_there_before_the_replacement_is_no_newcomer() -> None:
+    old, new = (replace(sample(who), at=START + timedelta(seconds=s)) for who, s in ((B, 1), (NEW, 90)))
+    launched = Event(START + timedelta(seconds=30), "group", "i-…00009: Pending")
+    before = replace(sample(A), at=START - timedelta(seconds=5))
+    seen = replace(OUTAGE, began=START, samples=(before, old, new), events=(launched,), disturbed=())
+    assert seen.newcomer_answers("x") == Seen("x", 90.0, f"client: answered by {NEW}")
+    assert replace(seen, events=()).newcomer_answers("x") == Seen("x", 1.0, f"client: answered by {B}")
 
 
 @pytest.mark.parametrize("minutes_shown", [3, 8, 9, 14, 40, 75])

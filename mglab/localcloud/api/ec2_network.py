@@ -1,4 +1,4 @@
-"""The network as time and ``reach`` see it: what is not available yet, and the rules, routes and gateways as they are."""
+"""The network as time and ``reach`` see it: what is not available yet, and rules, routes and gateways as they are."""
 
 from __future__ import annotations
 
