@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mglab import cli
+from mglab import cli, grammar, testing
 from mglab.errors import CloudUnavailable, LabError, NotebookFailed, TeardownIncomplete, UsageError
 from mglab.workbook import clouds, runner, state
 
@@ -28,7 +28,7 @@ def _nothing_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(runner, "carry_out", refused)
     monkeypatch.setattr(clouds, "ask", refused)
     monkeypatch.setenv("MGLAB_OUTPUTS", str(tmp_path))
-    monkeypatch.setattr(cli.subprocess, "call", refused)
+    monkeypatch.setattr(testing.subprocess, "call", refused)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_wrong_name_is_one_line_and_exit_code_2(words: str, said: str, capsys:
     assert capsys.readouterr().err == f"mglab: {said}\n"
 
 
-@pytest.mark.parametrize("name", cli.grammar()[1])
+@pytest.mark.parametrize("name", grammar.grammar()[1])
 def test_every_command_teaches_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main([name, "--help"])
@@ -128,19 +128,19 @@ USUAL = ["tests/notebooks", "tests/local", "tests/pure"]
         ("test -k cost -x", [[*USUAL, *SPREAD, "-k", "cost", "-x"]]),
         ("test tests/pure -q", [["tests/pure", "-q"]]),
         ("test tests/pure/test_cli.py::test_a_bug", [["tests/pure/test_cli.py::test_a_bug"]]),
-        ("test --all -q", [[*USUAL, *SPREAD, "-q"], ["tests/rates", "-q"]]),
+        ("test --all -q", [[*USUAL, "tests/conformance", *SPREAD, "-q"], ["tests/rates", "-q"]]),
     ],
 )
 def test_test_hands_the_rest_to_pytest(words: str, called: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[str]] = []
-    monkeypatch.setattr(cli.os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(cli.subprocess, "call", lambda command, cwd: seen.append(command) or 0)
+    monkeypatch.setattr(testing.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(testing.subprocess, "call", lambda command, cwd: seen.append(command) or 0)
     assert cli.main(words.split()) == 0
     assert [command[1:] for command in seen] == [["-m", "pytest", *one] for one in called]
 
 
 def test_tests_that_time_what_they_run_wait_for_the_others_to_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.subprocess, "call", lambda command, cwd: 5 if "-n" in command else 0)
+    monkeypatch.setattr(testing.subprocess, "call", lambda command, cwd: 5 if "-n" in command else 0)
     assert cli.main(["test", "--all"]) == 5
 
 
