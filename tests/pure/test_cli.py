@@ -177,7 +177,7 @@ def test_cloud_up_hands_knobs_on_and_says_which_it_could_not_turn(
     running = {**CLOUD, "knobs": {"boot_s": 5.0}, "other_knobs": "boot_s is 5, not 0"}
     monkeypatch.setattr(clouds, "ask", lambda *words: asked.append(words) or running)
     assert cli.main(["cloud", "up", "--knob", "boot_s=0", "--knob", "image_s=1"]) == 0
-    assert asked == [("up", "default", 60.0, ["boot_s=0", "image_s=1"])]
+    assert asked == [("up", "default", 60.0, ["boot_s=0", "image_s=1"], [])]
     said = capsys.readouterr().out
     assert "process 7, boot_s=5\n" in said and "keeps its knobs: boot_s is 5, not 0" in said
 

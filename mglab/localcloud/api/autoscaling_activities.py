@@ -127,6 +127,7 @@ def unhealthy(at: float, failure: str) -> str:
         "ec2": "an EC2 health check indicating it has been terminated or stopped",
         "elb": "an ELB system health check failure",
         "user": "a user health-check",
+        "status": "an EC2 instance status checks failure",
     }[failure]
     return f"At {stamp(at)} an instance was taken out of service in response to {why}."
 

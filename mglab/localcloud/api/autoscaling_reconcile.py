@@ -104,6 +104,8 @@ def _trouble(cloud: Cloud, group: Group, member: Member, now: float) -> Failure 
     view = cloud.compute.instance(member.instance_id)
     if view is None or view.state in NOT_RUNNING:
         return "ec2"
+    if view.impaired_since is not None and now >= view.impaired_since + rules.IMPAIRED_S:
+        return "status"
     if "ELB" not in group.health_check_type or in_grace(group, member, now):
         return None
     states = [cloud.elbv2.target_state(each.arn, member.instance_id) for each in group.attachments]
@@ -169,7 +171,7 @@ def _situation(group: Group, now: float) -> rules.Situation:
         replacements_owed=len(group.replacements),
         replacements_due=sum(due_at <= now for due_at in group.replacements),
         launch_allowed=now >= group.retry_at,
-        failed_zones=group.failed_zones,
+        failed_zones=group.failed_zones if now < group.zone_failed_at + rules.FAILED_ZONE_S else frozenset(),
         targets_ever_healthy=group.targets_ever_healthy,
     )
 
@@ -267,6 +269,7 @@ def _status_message(error: ApiError) -> str:
 
 def _count_failure(group: Group, zone: str, now: float) -> None:
     group.failures += 1
+    group.zone_failed_at = now
     group.retry_at = now + rules.retry_after(group.failures)
     group.failed_zones |= {zone}
     if group.failed_zones >= set(group.zones):

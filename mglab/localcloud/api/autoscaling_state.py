@@ -160,6 +160,8 @@ class Group:
     failures: int = 0
     retry_at: float = 0.0
     failed_zones: frozenset[str] = frozenset()
+    zone_failed_at: float = 0.0
+    """When a launch failed last in one of them."""
     targets_ever_healthy: bool = False
     deleting: bool = False
 
@@ -183,7 +185,7 @@ class AutoScalingState:
     """Oldest first."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cloud:
     """The parts that Auto Scaling works with."""
 

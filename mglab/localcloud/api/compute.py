@@ -35,6 +35,8 @@ class InstanceView:
     tags: Mapping[str, str] = field(default_factory=dict)
     detailed_monitoring: bool = False
     """One-minute points in CloudWatch instead of five-minute ones."""
+    impaired_since: float | None = None
+    """Since when its status checks fail; None: they do not."""
 
 
 @dataclass(frozen=True)

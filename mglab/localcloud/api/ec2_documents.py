@@ -193,11 +193,14 @@ def _attachment(interface: Interface) -> dict[str, Any]:
     }
 
 
-def status_document(instance: Instance, now: float) -> dict[str, Any]:
+def status_document(instance: Instance, now: float, impaired_since: float | None = None) -> dict[str, Any]:
     """Describe an instance's status checks."""
     check = status(instance.life, now)
     summary: dict[str, Any] = {"Status": check}
-    if check != "not-applicable":
+    if impaired_since is not None:
+        failed = {"Name": "reachability", "Status": "failed", "ImpairedSince": when(impaired_since)}
+        summary = {"Status": "impaired", "Details": [failed]}
+    elif check != "not-applicable":
         detail = "passed" if check == "ok" else "initializing"
         summary["Details"] = [{"Name": "reachability", "Status": detail}]
     return {

@@ -15,7 +15,7 @@ from typing import Any
 
 from mglab.localcloud.api.ec2_documents import instance_document, state_document, status_document, volume_document
 from mglab.localcloud.api.ec2_filters import Reader, page, select
-from mglab.localcloud.api.ec2_launch import checked, launch, merged
+from mglab.localcloud.api.ec2_launch import admit, authorize, checked, launch, merged
 from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, World, dry_run, new_id, when
 from mglab.localcloud.api.ec2_templates import find_template, find_version
 from mglab.localcloud.api.faults import ApiError
@@ -56,9 +56,12 @@ class Instances:
             return self._reservation(repeated, fresh=True)
         template, extra_tags = self._template_of(params)
         whole = merged({k: v for k, v in params.items() if k != "LaunchTemplate"}, template)
+        authorize(world, whole)
         order = checked(world, whole)
         dry_run(params)
         count = self._count(params, order.subnet_id)
+        zone = world.subnet(order.subnet_id).availability_zone
+        admit(world, [(order.instance_type, zone)] * count)
         reservation_id = new_id("r")
         made = [launch(world, order, index, reservation_id, token) for index in range(count)]
         for instance in made:
@@ -67,6 +70,9 @@ class Instances:
 
     def start_instances(self, params: dict[str, Any]) -> dict[str, Any]:
         """Start stopped instances: a new public address, the same private one."""
+        dry_run(params)
+        stopped = [i for i in self._named(params) if i.life.state == "stopped"]
+        admit(self._world, [(i.instance_type, i.interface.zone) for i in stopped])
         return {"StartingInstances": self._change(params, start)}
 
     def stop_instances(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +130,8 @@ class Instances:
             instances = [i for i in instances if i.life.state == "running"]
         shown, token = page(self._select(instances, params), params)
         now = self._world.now()
-        return {"InstanceStatuses": [status_document(instance, now) for instance in shown], **token}
+        found = [status_document(instance, now, self._world.cut_off_since(instance)) for instance in shown]
+        return {"InstanceStatuses": found, **token}
 
     def get_console_output(self, params: dict[str, Any]) -> dict[str, Any]:
         """Give what an instance's boots have printed."""
@@ -280,6 +287,9 @@ def _readers(world: World) -> dict[str, Reader]:
     def attached(read: Callable[[Instance], str | None]) -> Reader:
         return lambda i: () if i.life.state == "terminated" else (read(i),)
 
+    def checks(i: Instance) -> tuple[str, ...]:
+        return ("impaired" if world.cut_off_since(i) is not None else status(i.life, world.now()),)
+
     return {
         "instance-id": lambda i: (i.instance_id,),
         "instance-state-name": lambda i: (i.life.state,),
@@ -302,6 +312,6 @@ def _readers(world: World) -> dict[str, Reader]:
         "dns-name": attached(lambda i: world.public_name(i.interface.vpc_id, i.interface.public_address)),
         "instance.group-id": lambda i: i.interface.group_ids,
         "network-interface.group-id": lambda i: i.interface.group_ids,
-        "instance-status.status": lambda i: (status(i.life, world.now()),),
-        "system-status.status": lambda i: (status(i.life, world.now()),),
+        "instance-status.status": checks,
+        "system-status.status": checks,
     }

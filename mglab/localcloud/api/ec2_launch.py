@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
 from mglab.localcloud.api import moto_room
-from mglab.localcloud.api.ec2_state import Instance, World, missing, new_id, tags_for
-from mglab.localcloud.api.faults import ApiError
+from mglab.localcloud.api.ec2_state import ACCOUNT, REGION, Instance, World, missing, new_id, tags_for
+from mglab.localcloud.api.faults import ApiError, refused
 from mglab.localcloud.knobs import Knobs
+from mglab.localcloud.rules import academy
+from mglab.localcloud.rules.faults import without_capacity
 from mglab.localcloud.rules.lifecycle import Pace, draw_pace, launched
 
 USER_DATA_LIMIT_BYTES = 16 * 1024  # raw, before base64: EC2's limit
@@ -119,6 +121,32 @@ def checked_contents(world: World, params: Mapping[str, Any]) -> tuple[str, str]
     return image_id, instance_type
 
 
+def authorize(world: World, params: Mapping[str, Any]) -> None:
+    """Refuse what a policy of the account does not let its user run; raises ApiError (aws-facts 5)."""
+    conditions = world.conditions
+    if conditions.settings.academy and not academy.may_run(params.get("InstanceType", DEFAULT_TYPE)):
+        arn = conditions.caller(ACCOUNT)
+        raise refused(academy.denial("ec2", "RunInstances", params, ACCOUNT, REGION, arn=arn))
+
+
+def admit(world: World, wanted: Sequence[tuple[str, str]]) -> None:
+    """Refuse what EC2 cannot run: (type, zone) of each instance; raises ApiError (aws-facts 3.7 row 26, 2.3)."""
+    limit = world.conditions.settings.most_vcpus
+    in_use = [i.instance_type for i in world.instances.values() if i.life.state in ("pending", "running")]
+    asked = [instance_type for instance_type, _ in wanted]
+    refusal = academy.too_many_vcpus(_vcpus(asked), _vcpus(in_use), limit)
+    if refusal is not None:
+        raise refused(refusal)
+    closed = world.conditions.settings.faults.closed_zones
+    for instance_type, zone in wanted:
+        if zone in closed:
+            raise refused(without_capacity(instance_type, zone, moto_room.zones_offering(instance_type), closed))
+
+
+def _vcpus(instance_types: Iterable[str]) -> int:
+    return sum(map(moto_room.vcpus, instance_types))
+
+
 def launch(world: World, order: Order, index: int, reservation_id: str, client_token: str) -> Instance:
     """Make one instance, pending."""
     now = world.now()
@@ -186,11 +214,13 @@ def _subnet_for(world: World, subnet_id: str | None, instance_type: str, params:
         return subnet
     if wanted is not None:
         _check_offered(instance_type, wanted, offered)
+    closed = world.conditions.settings.faults.closed_zones
+    open_zones = [zone for zone in offered if zone not in closed] or offered
     defaults = [
         subnet
         for subnets in world.backend.subnets.values()
         for subnet in subnets.values()
-        if subnet.default_for_az and subnet.availability_zone in ((wanted,) if wanted else offered)
+        if subnet.default_for_az and subnet.availability_zone in ((wanted,) if wanted else open_zones)
     ]
     if not defaults:
         message = "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC."

@@ -16,6 +16,7 @@ from random import Random
 from typing import Any, NoReturn
 
 from mglab.localcloud.addresses import AddressPlan
+from mglab.localcloud.api.conditions import Conditions
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.api.moto_room import ACCOUNT, REGION, Backend
 from mglab.localcloud.knobs import DEFAULTS, Knobs
@@ -160,6 +161,7 @@ class World:
     random: Random
     directory: Path
     knobs: Knobs = DEFAULTS
+    conditions: Conditions = field(default_factory=Conditions)
     instances: dict[str, Instance] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
     interfaces: dict[str, Interface] = field(default_factory=dict)
@@ -175,6 +177,11 @@ class World:
         """Find an instance; raises ApiError (aws-facts 3.7 row 27)."""
         found = self.instances.get(check_id(instance_id, "i", "InvalidInstanceID"))
         return found or missing("InvalidInstanceID", f"The instance ID '{instance_id}' does not exist")
+
+    def cut_off_since(self, instance: Instance) -> float | None:
+        """Say since when an outage of its zone has kept a running instance from everybody; None: it is reachable."""
+        since = self.conditions.cut_off_since.get(instance.interface.zone)
+        return None if since is None or instance.life.state != "running" else max(since, instance.life.since)
 
     def image(self, image_id: str) -> Image:
         """Find a registered image; raises ApiError (row 21)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mglab.localcloud.rules.faults import Refusal
+
 
 class ApiError(Exception):
     """One error answer. ``code`` is the wire code, e.g. ``DuplicateListener``, not the shape's name."""
@@ -11,3 +13,8 @@ class ApiError(Exception):
         self.code = code
         self.message = message
         self.status = status
+
+
+def refused(refusal: Refusal) -> ApiError:
+    """Make the error answer of a refusal that the rules have decided."""
+    return ApiError(refusal.code, refusal.message, refusal.status)

@@ -58,6 +58,7 @@ require(
     *("create_vpc", "create_subnet", "create_default_subnet", "do_resources_exist", "get_all_network_interfaces"),
     *("get_security_group_from_id", "get_security_group_from_name", "disassociate_route_table"),
     *("create_internet_gateway", "attach_internet_gateway", "create_route", "delete_key_pair"),
+    *("import_key_pair",),
     *("delete_vpc", "delete_subnet", "delete_internet_gateway", "delete_route_table", "_delete_security_group"),
 )
 require(moto_acls.NetworkAcl, "associations")
@@ -229,6 +230,11 @@ def public_key(backend: Backend, key_name: str | None) -> str:
 def instance_type_exists(instance_type: str) -> bool:
     """Say whether EC2 knows the type."""
     return instance_type in moto_types.INSTANCE_TYPES
+
+
+def vcpus(instance_type: str) -> int:
+    """Say how many vCPUs a type has."""
+    return int(moto_types.INSTANCE_TYPES[instance_type]["VCpuInfo"]["DefaultVCpus"])
 
 
 def zones_offering(instance_type: str) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 The client signs a canonical form of method, path, query, headers and the body's hash with a key derived from
 its secret, the day, the region and the service; we compute the same and compare in constant time. Time is
 wall time, within fifteen minutes, because that is what clients sign with whatever the lab's clock says.
-A cloud has one access key and no session tokens. Presigned URLs and chunked uploads are left out: nothing
-here uses them. The words of each refusal are AWS's: aws-facts 3.7 rows 52-53; ec2 has its own.
+A cloud has one access key; a Learner Lab's comes with a session token, and those of its earlier sessions have expired.
+Presigned URLs and chunked uploads are left out: nothing here uses them. The words of each refusal are AWS's: aws-facts
+3.7 rows 52-53; ec2 has its own.
 """
 
 from __future__ import annotations
@@ -52,10 +53,11 @@ class Scope(NamedTuple):
 
 @dataclass(frozen=True)
 class Credentials:
-    """The one key of a cloud."""
+    """The one key of a cloud; ``session_token`` is empty for a key that lasts."""
 
     access_key_id: str
     secret_access_key: str
+    session_token: str = ""
 
 
 def scope_of(headers: Mapping[str, str]) -> Scope | None:
@@ -67,13 +69,17 @@ def scope_of(headers: Mapping[str, str]) -> Scope | None:
     return Scope(found["key"], found["day"], found["region"], found["service"], signed, found["signature"])
 
 
-@dataclass(frozen=True)
+@dataclass
 class Verifier:
     """Checks requests against a cloud's key; ``wall`` gives real seconds since 1970."""
 
     credentials: Credentials
     region: str
     wall: Callable[[], float]
+    expired: tuple[Credentials, ...] = ()
+    """Those of sessions that are over."""
+    any_region: bool = False
+    """Whether a policy, not the key, says where requests may be made."""
 
     def check(self, request: HttpRequest) -> Scope:
         """Give the scope of a request signed by the owner; raises ApiError for any other."""
@@ -81,21 +87,25 @@ class Verifier:
         if scope is None:
             raise _unsigned(request.headers)
         ec2 = scope.service == "ec2"
-        self._check_key(scope, request.headers, ec2)
+        keys = self._keys_of(scope, request.headers, ec2)
         self._check_scope(scope, ec2)
         signed_at = request.headers.get("x-amz-date", "")
         self._check_date(signed_at, scope, ec2)
-        if not hmac.compare_digest(self._signature(request, scope, signed_at), scope.signature):
+        if not hmac.compare_digest(_signature(request, scope, signed_at, keys), scope.signature):
             raise _wrong_signature(ec2)
+        if keys != self.credentials:
+            raise _session_over(ec2)
         return scope
 
-    def _check_key(self, scope: Scope, headers: Mapping[str, str], ec2: bool) -> None:
-        known = hmac.compare_digest(scope.access_key_id.encode(), self.credentials.access_key_id.encode())
-        if not known or "x-amz-security-token" in headers:
-            raise _unknown_key(ec2)
+    def _keys_of(self, scope: Scope, headers: Mapping[str, str], ec2: bool) -> Credentials:
+        claimed = f"{scope.access_key_id}\n{headers.get('x-amz-security-token', '')}".encode()
+        for keys in (self.credentials, *self.expired):
+            if hmac.compare_digest(claimed, f"{keys.access_key_id}\n{keys.session_token}".encode()):
+                return keys
+        raise _unknown_key(ec2)
 
     def _check_scope(self, scope: Scope, ec2: bool) -> None:
-        if scope.region != self.region:
+        if scope.region != self.region and not self.any_region:
             message = f"Credential should be scoped to a valid region, not '{scope.region}'. "
             raise ApiError("AuthFailure" if ec2 else "SignatureDoesNotMatch", message, FORBIDDEN)
         if not {"host", "x-amz-date"} <= set(scope.signed_headers):
@@ -111,14 +121,15 @@ class Verifier:
         if abs(moment.timestamp() - self.wall()) > CLOCK_SKEW_S:
             raise _expired(signed_at, self.wall(), ec2)
 
-    def _signature(self, request: HttpRequest, scope: Scope, signed_at: str) -> str:
-        canonical = canonical_request(request, scope.signed_headers)
-        named = f"{scope.day}/{scope.region}/{scope.service}/aws4_request"
-        text = "\n".join((ALGORITHM, signed_at, named, hashlib.sha256(canonical.encode()).hexdigest()))
-        key = f"AWS4{self.credentials.secret_access_key}".encode()
-        for part in (scope.day, scope.region, scope.service, "aws4_request"):
-            key = hmac.digest(key, part.encode(), "sha256")
-        return hmac.new(key, text.encode(), "sha256").hexdigest()
+
+def _signature(request: HttpRequest, scope: Scope, signed_at: str, keys: Credentials) -> str:
+    canonical = canonical_request(request, scope.signed_headers)
+    named = f"{scope.day}/{scope.region}/{scope.service}/aws4_request"
+    text = "\n".join((ALGORITHM, signed_at, named, hashlib.sha256(canonical.encode()).hexdigest()))
+    key = f"AWS4{keys.secret_access_key}".encode()
+    for part in (scope.day, scope.region, scope.service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return hmac.new(key, text.encode(), "sha256").hexdigest()
 
 
 def canonical_request(request: HttpRequest, signed_headers: tuple[str, ...]) -> str:
@@ -152,6 +163,12 @@ def _unknown_key(ec2: bool) -> ApiError:
     if ec2:
         return ApiError("AuthFailure", "AWS was not able to validate the provided access credentials", FORBIDDEN)
     return ApiError("InvalidClientTokenId", "The security token included in the request is invalid.", FORBIDDEN)
+
+
+def _session_over(ec2: bool) -> ApiError:
+    if ec2:
+        return ApiError("RequestExpired", "Request has expired.", FORBIDDEN)
+    return ApiError("ExpiredToken", "The security token included in the request is expired", FORBIDDEN)
 
 
 def _wrong_signature(ec2: bool) -> ApiError:

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Lifecycle = Literal["Pending", "InService", "Terminating", "Detaching"]
-Failure = Literal["ec2", "elb", "user"]
-"""Who found a member unhealthy: EC2's state, a target group, a SetInstanceHealth call."""
+Failure = Literal["ec2", "elb", "user", "status"]
+"""Who found a member unhealthy: EC2's state, a target group, a SetInstanceHealth call, EC2's status checks."""
 LaunchReason = Literal["difference", "replacement", "rebalance"]
 TerminateReason = Literal["unhealthy", "difference", "rebalance"]
 
@@ -35,6 +35,10 @@ SCALE_IN_AT_ONCE = 0.1
 (aws-facts 2.4, #71546275926; 2.6 "conservative")."""
 BILLING_HOUR_S = 3600.0
 
+IMPAIRED_S = 180.0
+"""How long failed status checks may mend themselves before the member is replaced: "a few minutes" (aws-facts 2.5)."""
+FAILED_ZONE_S = 600.0
+"""How long a zone where a launch failed is left alone when zones are brought back into balance (our reading)."""
 NOT_RUNNING = ("shutting-down", "terminated", "stopping", "stopped")
 """EC2 states that make a member unhealthy at once, grace period or not (aws-facts 2.5)."""
 
