@@ -40,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     }  # fmt: skip
     try:
         options.knobs = knobs.turned(options.knob)
-        settings.read(options.words, settings.Settings(), options.knobs, running=options.command == "set")
+        running = options.command == "set"  # whose cloud knows what holds: here, only what could never be is refused
+        settings.read(options.words, settings.Settings(academy=running), options.knobs, running=running)
         result = commands[options.command](options)
     except LabError as error:
         print(error, file=sys.stderr)

@@ -107,7 +107,7 @@ def create(
 def tick(cloud: ControlPlane, observed: Observed) -> Desired:
     """Let every service act on what was seen; give what should be from now on."""
     now = cloud.clock.time()
-    learner_lab.tick(cloud.conditions(), cloud.ec2, lambda at: _delete_what_runs(cloud, at), now)
+    learner_lab.tick(cloud.conditions(), cloud.ec2, lambda at: delete_what_runs(cloud, at), now)
     cloud.ec2.observe(observed)
     cloud.elbv2.observe(observed, cloud.clock.lab_time_of)
     cloud.ec2.tick(now)
@@ -155,7 +155,7 @@ def _each_five_minutes(cloud: ControlPlane, observed: Observed, now: float) -> N
         cloud.cloudwatch.record(*datum, began, covers_s=covered_s)
 
 
-def _delete_what_runs(cloud: ControlPlane, now: float) -> None:
+def delete_what_runs(cloud: ControlPlane, now: float) -> None:
     """Delete what costs money, with the services' own operations: groups, load balancers, instances."""
     for name in list(cloud.autoscaling.state.groups):
         _carry_out(cloud.autoscaling, "DeleteAutoScalingGroup", {"AutoScalingGroupName": name, "ForceDelete": True})

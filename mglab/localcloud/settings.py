@@ -74,6 +74,8 @@ class Change:
     session_ends_s: float | None = None
     starts_session: bool = False
     """``academy=on`` was said: the lab is started, or started again."""
+    closes_account: bool = False
+    """``academy=closed`` was said: the account is deactivated, for example beyond its budget."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Name:
 
 NAMES = (
     Name("rate", "60", "lab seconds a second", "(the clock's)", "how fast the cloud's clock runs"),
-    Name("academy", "off", "on or off", "5", "the account is an Academy Learner Lab; on again: its next session"),
+    Name("academy", "off", "on, off, closed", "5", "the account is a Learner Lab; on again: its next session"),
     Name("session_ends_s", "14400", "lab seconds", "5", "from now to the end of the Learner Lab's session"),
     Name("deny", "none", "actions", "5, 3.7 row 51", "what the account's policies deny, e.g. ec2:CreateVpc"),
     Name("vcpu_limit", "32 if academy", "vCPUs", "5, 3.7 row 26", "of all running instances together; 0: no limit"),
@@ -128,8 +130,9 @@ def _changed(change: Change, name: str, text: str, *, running: bool) -> Change:
     if name == "session_ends_s":
         return replace(change, session_ends_s=_number(name, text, 0.0, LONGEST_S))
     if name == "academy":
-        on = _switch(name, text)
-        return replace(change, settings=replace(settings, academy=on), starts_session=on)
+        state = _one_of(name, text, "on", "off", "closed")
+        told = replace(settings, academy=state != "off")
+        return replace(change, settings=told, starts_session=state == "on", closes_account=state == "closed")
     if name == "deny":
         return replace(change, settings=replace(settings, deny=_actions(text)))
     if name == "vcpu_limit":
@@ -159,10 +162,10 @@ def _number(name: str, text: str, least: float, most: float) -> float:
     return value
 
 
-def _switch(name: str, text: str) -> bool:
-    if text not in ("on", "off"):
-        raise UsageError(f"{name} cannot be {text!r}", hint="give on or off")
-    return text == "on"
+def _one_of(name: str, text: str, *known: str) -> str:
+    if text not in known:
+        raise UsageError(f"{name} cannot be {text!r}", hint=f"give {', '.join(known[:-1])} or {known[-1]}")
+    return text
 
 
 def _zones(name: str, text: str) -> tuple[str, ...]:

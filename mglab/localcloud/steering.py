@@ -19,7 +19,7 @@ from mglab.errors import UsageError
 from mglab.localcloud import settings
 from mglab.localcloud.api import learner_lab
 from mglab.localcloud.api.signature import Credentials, Verifier
-from mglab.localcloud.controlplane import ControlPlane
+from mglab.localcloud.controlplane import ControlPlane, delete_what_runs
 from mglab.localcloud.rules.academy import KEY_PAIR, SESSION_S, Session
 
 KEY_FILE = "labsuser.pem"
@@ -57,6 +57,9 @@ class Steering:
                 self._give_credentials(session=True)
             self.cloud.ec2.bring_key_pair(KEY_PAIR, vockey(self.directory / KEY_FILE))
             learner_lab.start(conditions, self.cloud.ec2, now, SESSION_S)
+        if change.closes_account:
+            conditions.session = Session(now, "closed")
+            delete_what_runs(self.cloud, now)
         if was_academy and not change.settings.academy:
             self._give_credentials(session=False)
         if change.session_ends_s is not None and conditions.session is not None:

@@ -124,7 +124,7 @@ def checked_contents(world: World, params: Mapping[str, Any]) -> tuple[str, str]
 def authorize(world: World, params: Mapping[str, Any]) -> None:
     """Refuse what a policy of the account does not let its user run; raises ApiError (aws-facts 5)."""
     conditions = world.conditions
-    if conditions.settings.academy and not academy.may_run(params.get("InstanceType", DEFAULT_TYPE)):
+    if conditions.settings.academy and not academy.may_run(params, DEFAULT_TYPE):
         arn = conditions.caller(ACCOUNT)
         raise refused(academy.denial("ec2", "RunInstances", params, ACCOUNT, REGION, arn=arn))
 

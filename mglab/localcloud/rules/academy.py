@@ -4,10 +4,11 @@ A Learner Lab is an account under somebody else's policies (aws-facts 5): small 
 nearly read-only. "Start Lab" opens a session of about four hours and gives credentials that carry a session token.
 When it ends, running instances are stopped and a policy (``voc-cancel-cred``) denies everything from then on; STS
 alone, which no policy can deny, still says who is calling. Starting the lab again brings the stopped instances back,
-with other public addresses. Nine instances may run in a region: more are terminated. With twenty, the account is
-closed and what it holds is deleted. On-demand instances share a limit of 32 vCPUs, which EC2 itself enforces.
+with other public addresses. Nine instances may run in a region: more are terminated. With twenty, or beyond its budget,
+the account is closed and what it holds is deleted. On-demand instances share a limit of 32 vCPUs, which EC2 itself
+enforces.
 
-Left out: the budget, Marketplace images, kinds and sizes of volumes (an instance here has one of 8 GB).
+Left out: counting the budget (no API tells it), Marketplace images (there are none here).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from mglab.localcloud.rules.faults import Refusal
 SESSION_S = 4 * 3600.0
 MOST_RUNNING, CLOSED_AT, MOST_VCPUS = 9, 20, 32
 SIZES = ("nano", "micro", "small", "medium", "large")
+MOST_GIGABYTES, VOLUME_TYPES = 100, ("gp2", "gp3", "sc1", "standard")
 REGIONS = ("us-east-1", "us-west-2")
 CALLER = "voclabs/user1234567=student@example.org"
 ROLE, INSTANCE_PROFILE, KEY_PAIR = "LabRole", "LabInstanceProfile", "vockey"
@@ -63,7 +65,10 @@ def is_denied(service: str, operation: str, session: Session | None, patterns: I
         return True
     if any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns):
         return True
-    return session is not None and service == "iam" and not any(fnmatchcase(operation, it) for it in _NOT_DENIED_IN_IAM)
+    if session is None:
+        return False
+    spot = action in ("ec2:RequestSpotInstances", "ec2:RequestSpotFleet")
+    return spot or (service == "iam" and not any(fnmatchcase(operation, it) for it in _NOT_DENIED_IN_IAM))
 
 
 def denial(service: str, operation: str, params: Mapping[str, Any], account: str, region: str, *, arn: str) -> Refusal:
@@ -89,9 +94,16 @@ def _resource(service: str, operation: str, params: Mapping[str, Any], account: 
     return f"arn:aws:{PREFIXES.get(service, service)}:{region}:{account}:{kind}"
 
 
-def may_run(instance_type: str) -> bool:
-    """Say whether a Learner Lab may run the type."""
-    return instance_type.partition(".")[2] in SIZES
+def may_run(params: Mapping[str, Any], usual_type: str) -> bool:
+    """Say whether a Learner Lab may run what RunInstances or a launch template asks for."""
+    small = params.get("InstanceType", usual_type).partition(".")[2] in SIZES
+    volumes = [mapping.get("Ebs", {}) for mapping in params.get("BlockDeviceMappings", ())]
+    return small and not params.get("InstanceMarketOptions") and all(map(_may_have, volumes))
+
+
+def _may_have(volume: Mapping[str, Any]) -> bool:
+    """Say whether a Learner Lab may have such a volume."""
+    return int(volume.get("VolumeSize", 0)) <= MOST_GIGABYTES and volume.get("VolumeType", "gp3") in VOLUME_TYPES
 
 
 def too_many_vcpus(wanted: int, in_use: int, limit: int) -> Refusal | None:
