@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from mglab import waits
-from mglab.errors import CloudUnavailable, Denied
+from mglab.errors import CloudUnavailable, Denied, WaitTimedOut
 from mglab.session import Lab
+from mglab.steps import balancing, images, scaling, security, templates
 from tests.local.cloud_under_test import GENEROUS_S, Cloud, eventually, lab_on, put_up_network, started
 
 SLOW, FAST = 2.0, 1200.0
@@ -86,6 +87,23 @@ def test_an_ended_session_is_one_clear_message(cloud: Cloud, lab: Lab) -> None:
     with pytest.raises(CloudUnavailable, match="explicit deny") as ended, lab_on(cloud):
         pass
     assert ended.value.exit_code == 4 and "mglab cloud set academy=on" in ended.value.hint
+
+
+def test_a_group_that_finds_no_capacity_is_one_clear_message(cloud: Cloud, lab: Lab) -> None:
+    cloud.set("rate=600", "capacity=us-east-1a,us-east-1b", "deny=ec2:CreateVpc", "decision_s=1")
+    with pytest.raises(Denied, match="CreateVpc: You are not authorized to perform this operation"):
+        put_up_network(lab)
+    cloud.set("deny=none")
+    ground = put_up_network(lab, 5000)
+    security.create_key_pair(lab)
+    template = templates.create_launch_template(lab, images.project2_image(lab), ground.group)
+    target_group = balancing.create_target_group(lab, ground.vpc)
+    scaling.create_group(lab, template, ground.subnets, target_group)
+    with pytest.raises(WaitTimedOut) as late:
+        scaling.wait_in_service(lab, timeout_s=60)
+    assert "We currently do not have sufficient t2.micro capacity" in late.value.hint
+    cloud.set("capacity=none")
+    assert scaling.wait_in_service(lab).outcome == "done"
 
 
 def is_denied(lab: Lab) -> bool:

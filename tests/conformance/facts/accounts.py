@@ -38,7 +38,7 @@ FACTS: tuple[Fact, ...] = (
     Fact("fault/throttling", "D", "Requests beyond an account's rate are refused, also writes; a later try passes."),
     Fact("fault/throttling-words", "D", "EC2 says RequestLimitExceeded with status 503; Auto Scaling, Load Balancing "
          "and CloudWatch say Throttling, Rate exceeded, with status 400."),
-    Fact("fault/capacity", "R", "A zone without capacity refuses RunInstances and StartInstances with "
+    Fact("fault/capacity", "O", "A zone without capacity refuses RunInstances and StartInstances with "
          "InsufficientInstanceCapacity, status 500, and names the zones that have some."),
     Fact("fault/capacity-group", "D", "A group whose launch finds no capacity notes a Failed activity, tries its other "
          "zone, and balances its zones when the capacity is back."),
