@@ -66,7 +66,7 @@ class Channel:
             return {"message": "the words cannot be read", "hint": "send a JSON list of NAME=VALUE"}
         except Exception:
             log.exception("the cloud could not be set")
-            return {"message": "the cloud could not be set", "hint": "its log says why"}
+            return {}
 
 
 def ask(path: str, words: Sequence[str]) -> dict[str, Any]:
@@ -80,8 +80,10 @@ def ask(path: str, words: Sequence[str]) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         hint = "look whether it still runs: mglab cloud status"
         raise CloudUnavailable(f"the cloud's control channel does not answer: {error}", hint=hint) from None
-    if "state" not in answer:
+    if "message" in answer:
         raise UsageError(answer["message"], hint=answer["hint"])
+    if "state" not in answer:
+        raise CloudUnavailable("the cloud could not be set", hint="its log says why: log/control.log in its folder")
     state: dict[str, Any] = answer["state"]
     return state
 

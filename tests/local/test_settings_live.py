@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,15 +77,24 @@ def test_the_channel_is_its_owners_alone(cloud: Cloud, monkeypatch: pytest.Monke
     path = Path(cloud.state["control"])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600 and stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     handled: list[Any] = []
-    channel = control.Channel(tmp_path / "control", lambda words: handled.append(words) or {"pid": 7})  # type: ignore[func-returns-value]
+
+    def handle(words: Sequence[str]) -> dict[str, Any]:
+        handled.append(words)
+        if words == ["break"]:
+            raise RuntimeError("broken")
+        return {"pid": 7}
+
+    channel = control.Channel(tmp_path / "control", handle)
     try:
         assert control.ask(str(tmp_path / "control"), ["rate=1"]) == {"pid": 7}
+        with pytest.raises(control.CloudUnavailable, match="could not be set"):
+            control.ask(str(tmp_path / "control"), ["break"])
         monkeypatch.setattr(control, "_is_mine", lambda wire: False)
         with pytest.raises(control.CloudUnavailable, match="control channel does not answer"):
             control.ask(str(tmp_path / "control"), ["rate=2"])
     finally:
         channel.close()
-    assert handled == [["rate=1"]]
+    assert handled == [["rate=1"], ["break"]]
 
 
 def test_the_kernel_says_whose_program_connects(monkeypatch: pytest.MonkeyPatch) -> None:
