@@ -41,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.knobs = knobs.turned(options.knob)
         running = options.command == "set"  # whose cloud knows what holds: here, only what could never be is refused
-        settings.read(options.words, settings.Settings(academy=running), options.knobs, running=running)
+        change = settings.read(options.words, settings.Settings(academy=running), options.knobs, running=running)
+        options.all_knobs = change.knobs
         result = commands[options.command](options)
     except LabError as error:
         print(error, file=sys.stderr)
@@ -56,7 +57,7 @@ def up(options: argparse.Namespace) -> dict[str, Any]:
     found = statefile.read(options.directory)
     if found:
         asked = settings.read(options.words, settings.Settings(), options.knobs, running=False)
-        other = knobs.difference(found.get("knobs", {}), asked.knobs)
+        other = knobs.difference(found.get("knobs", {}), options.all_knobs)
         unlike = [word for word in options.words if not _holds(found, asked, word)]
         return found | ({"other_knobs": other} if other else {}) | ({"not_set": " ".join(unlike)} if unlike else {})
     log = _log_file(options.directory)
@@ -123,7 +124,7 @@ def serve(options: argparse.Namespace) -> None:
             servers=options.servers,
             rate=options.rate,
             seed=options.seed,
-            knobs=options.knobs,
+            knobs=options.all_knobs,
             settings=tuple(options.words),
             idle_stop_s=options.idle_stop_s,
         )

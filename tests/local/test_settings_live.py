@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from mglab.localcloud import control
+from mglab import cli
+from mglab.localcloud import __main__ as program
+from mglab.localcloud import control, daemon
 from tests.local.cloud_under_test import COMMAND_BOUND_S, Cloud, prepared, started
 
 
@@ -39,6 +41,20 @@ def test_all_of_it_is_set_or_nothing(cloud: Cloud) -> None:
     assert (after["settings"], after["rate"], after["knobs"]) == ({"throttling": 0.5}, 120, {"image_s": 7})
     assert cloud.call("status") == after
     assert cloud.set("throttling=0", "image_s=180", "rate=240")["settings"] == {}
+
+
+def test_the_command_line_sets_and_shows(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MGLAB_STATE_HOME", str(cloud.home))
+    assert cli.main(["cloud", "set", "--name", "set", "throttling=0.1", "zone_outage=us-east-1f"]) == 0
+    assert "throttling=0.1, zone_outage=us-east-1f\n" in capsys.readouterr().out
+    assert cli.main(["cloud", "status", "--name", "set", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["settings"] == {"throttling": 0.1, "zone_outage": ["us-east-1f"]}
+    assert cli.main(["cloud", "set", "--name", "set", "throtling=0"]) == 2
+    assert "did you mean 'throttling'?" in capsys.readouterr().err
+    assert cli.main(["cloud", "set", "--name", "set", "throttling=0", "zone_outage=none"]) == 0
+    assert cli.main(["cloud", "set", "--name", "nowhere", "rate=60"]) == 4
 
 
 def test_a_knob_is_turned_from_the_next_request_on(cloud: Cloud) -> None:
@@ -71,6 +87,18 @@ def test_the_same_words_hold_from_the_start() -> None:
         cloud.options = ("academy=off", "zone_outage=us-east-1a")
         assert (cloud.call("up") or {})["not_set"] == "academy=off zone_outage=us-east-1a"
         cloud.options = ()
+
+
+def test_a_knob_among_the_words_is_turned_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    served: list[daemon.Options] = []
+    monkeypatch.setattr(daemon, "serve", served.append)
+    monkeypatch.setattr(program, "_forget_the_users_aws", lambda: None)
+    words = ["serve", "throttling=0.1", "publication_delay_s=0", "--directory", str(tmp_path), "--knob", "boot_s=5"]
+    assert program.main(words) == 0
+    assert served[0].knobs.changed == {"publication_delay_s": 0.0, "boot_s": 5.0}
+    assert served[0].settings == ("throttling=0.1", "publication_delay_s=0")
 
 
 def test_the_channel_is_its_owners_alone(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
