@@ -202,9 +202,7 @@ def test_a_course_may_deny_more(lab: Cloud, aws: Aws) -> None:
     lab.set("deny=ec2:CreateVpc,elasticloadbalancing:*")
     status, code, message = refusal(lab.client("ec2").create_vpc, CidrBlock="10.0.0.0/16")
     assert (status, code) == (403, "UnauthorizedOperation")
-    assert re.fullmatch(
-        NOT_AUTHORIZED + denied("ec2:CreateVpc", "arn:aws:ec2:us-east-1:000000000000:vpc/*"), message
-    )
+    assert re.fullmatch(NOT_AUTHORIZED + denied("ec2:CreateVpc", "arn:aws:ec2:us-east-1:000000000000:vpc/*"), message)
     said = aws.refused("elbv2", "describe-load-balancers")
     assert "(AccessDenied)" in said and "elasticloadbalancing:DescribeLoadBalancers" in said and DENIED in said
     assert lab.client("ec2").describe_vpcs()["Vpcs"]
