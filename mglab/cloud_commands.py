@@ -1,4 +1,4 @@
-"""``mglab cloud``: start, stop, describe a local cloud."""
+"""``mglab cloud``: start, set, stop, describe a local cloud."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from typing import Any
 
 from mglab import config
 from mglab.commands import print_json, print_table
-from mglab.errors import CloudUnavailable
+from mglab.errors import CloudUnavailable, UsageError
 
 
 def cloud(options: argparse.Namespace) -> int:
-    """Start, stop or describe a local cloud."""
+    """Start, set, stop or describe a local cloud."""
     from mglab.workbook import clouds
 
     if options.verb == "knobs":
         return _list_knobs(clouds.knobs(options.knobs), as_json=options.json)
+    _check_words(options)
     name = options.name or os.environ.get("MGLAB_CLOUD") or config.DEFAULT_CLOUD
     if options.verb == "down":
         clouds.ask("down", name)
         print("null" if options.json else f"cloud {name} is down")
         return 0
-    cloud = clouds.ask("up" if options.verb == "up" else "status", name, options.rate, options.knobs)
+    verb = options.verb if options.verb in ("up", "set") else "status"
+    cloud = clouds.ask(verb, name, options.rate, options.knobs, options.words)
     if cloud is None:
         hint = "start it: python3 -m mglab cloud up" + ("" if name == config.DEFAULT_CLOUD else f" --name {name}")
         raise CloudUnavailable(f"the local cloud {name!r} is not running", hint=hint)
@@ -33,11 +35,21 @@ def cloud(options: argparse.Namespace) -> int:
         return print_json(known) if options.json else print("\n".join(lines)) or 0
     if options.json:
         return print_json(clouds.shown(cloud))
-    told = f"rate {cloud['rate']:g}, process {cloud['pid']}{clouds.knobs_in_words(cloud)}"
+    told = f"rate {cloud['rate']:g}, process {cloud['pid']}"
+    told += clouds.knobs_in_words(cloud) + clouds.settings_in_words(cloud)
     print(f"cloud {name}: {cloud['endpoint']}, {cloud['region']}, {told}")
     if other := cloud.get("other_knobs"):
         print(f"it was running already and keeps its knobs: {other}; for others, first: mglab cloud down")
+    if other := cloud.get("not_set"):
+        print(f"it was running already and was not set to {other}: mglab cloud set {other}")
     return 0
+
+
+def _check_words(options: argparse.Namespace) -> None:
+    if options.words and options.verb not in ("up", "set"):
+        raise UsageError(f"'cloud {options.verb}' sets nothing", hint=f"mglab cloud set {' '.join(options.words)}")
+    if options.verb == "set" and not options.words:
+        raise UsageError("'cloud set' sets what?", hint="give NAME=VALUE; mglab cloud knobs lists the names")
 
 
 def _list_knobs(knobs: list[dict[str, Any]], *, as_json: bool) -> int:

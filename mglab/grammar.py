@@ -67,10 +67,14 @@ Reads the folio.json that every PDF carries and holds it against the pages: who,
 commentary and warnings by step; which submissions show the same resources. It says what is there, not how good it is.
 
   mglab mark submissions/*.pdf"""
+CLOUD_VERBS = ("up", "set", "down", "status", "env", "knobs")
 CLOUD_HELP = """\
   mglab cloud up                  start the cloud that notebooks and commands share
-  mglab cloud knobs               list what the model takes for granted: delays, thresholds, shares
-  mglab cloud up --knob publication_delay_s=0   start it with another value; it keeps it until it is down
+  mglab cloud set rate=600        let its clock run faster; notebooks that are connected follow
+  mglab cloud set academy=on      make its account an AWS Academy Learner Lab; session_ends_s=0 ends the session
+  mglab cloud set throttling=0.2 capacity=us-east-1a   rehearse what goes wrong; throttling=0 capacity=none ends it
+  mglab cloud knobs               list all that may be set, and what the model takes for granted
+  mglab cloud up --knob publication_delay_s=0   start it with another value of a knob
   eval "$(mglab cloud env)"       let the AWS CLI, Terraform or an SDK use it
   mglab cloud down"""
 
@@ -94,6 +98,8 @@ def read(arguments: list[str]) -> argparse.Namespace:
         raise SystemExit(0 if not arguments else 2)
     if hasattr(options, "rest"):
         options.rest = unknown
+    elif name == "cloud" and not any(word.startswith("-") for word in unknown):
+        options.words += unknown  # those after an option
     elif unknown:
         known = [word for action in known_commands[name]._actions for word in action.option_strings]
         raise UsageError(f"{name} does not know {unknown[0]!r}", hint=config.nearest(unknown[0], known, "option"))
@@ -140,8 +146,9 @@ def grammar() -> tuple[Parser, dict[str, Parser]]:
     compare = _json(command("compare", commands.compare, "set two runs' measurements side by side", COMPARE_HELP))
     compare.add_argument("first", metavar="RUN", help="for example a rehearsal")
     compare.add_argument("second", metavar="RUN", help="for example the same on AWS")
-    cloud = _json(command("cloud", cloud_commands.cloud, "start, stop or describe a local cloud", CLOUD_HELP))
-    cloud.add_argument("verb", metavar="up|down|status|env|knobs", type=_verb)
+    cloud = _json(command("cloud", cloud_commands.cloud, "start, set, stop or describe a local cloud", CLOUD_HELP))
+    cloud.add_argument("verb", metavar="|".join(CLOUD_VERBS), type=_verb)
+    cloud.add_argument("words", nargs="*", metavar="NAME=VALUE", help="what to set, with up and set")
     cloud.add_argument("--name", default="", help="which cloud (default: MGLAB_CLOUD, else 'default')")
     cloud.add_argument("--rate", type=_rate, default=60.0, help="lab seconds per second (default: 60)")
     _knobs(cloud)
@@ -211,7 +218,6 @@ def _rate(text: str) -> float:
 
 
 def _verb(text: str) -> str:
-    verbs = ("up", "down", "status", "env", "knobs")
-    if text not in verbs:
-        raise UsageError(f"there is no 'cloud {text}'", hint=config.nearest(text, verbs, "cloud command"))
+    if text not in CLOUD_VERBS:
+        raise UsageError(f"there is no 'cloud {text}'", hint=config.nearest(text, CLOUD_VERBS, "cloud command"))
     return text

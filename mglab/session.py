@@ -30,7 +30,7 @@ from botocore.config import Config as ClientConfig
 from botocore.parsers import ResponseParserError
 from botocore.session import Session as CoreSession
 
-from mglab.clock import Clock
+from mglab.clock import Clock, FollowedClock
 from mglab.config import (
     DEFAULT_CLOUD,
     EDITIONS,
@@ -45,6 +45,7 @@ from mglab.config import (
 )
 from mglab.errors import AwsError, CloudUnavailable, Denied, LabError, NotFound, Throttled, UsageError
 from mglab.ledger import Ledger, local_place
+from mglab.retries import NOT_FOUND, RESOURCE, THROTTLED, absorb
 
 BACKENDS = ("local", "aws")
 SERVICES = ("ec2", "elbv2", "autoscaling", "cloudwatch", "sts")
@@ -115,10 +116,12 @@ def _connect_local(run: str, config: Config, environ: Mapping[str, str]) -> Lab:
     cloud = _read_cloud(directory)
     session = boto3.Session(botocore_session=unconfigured_session())
     silence = f"the local cloud {directory.name!r} does not answer"
-    translate_errors(session.events, on_silence=silence, hint=f"its log says why: {directory / 'log' / 'control.log'}")
+    log = f"its log says why: {directory / 'log' / 'control.log'}"
+    translate_errors(session.events, on_silence=silence, hint=log, when_denied=_DENIED_HERE)
+    clock = FollowedClock(directory / "cloud.json")
+    absorb(session.events, clock)
     clients = {service: _local_client(session, service, cloud) for service in SERVICES}
-    account = clients["sts"].get_caller_identity()["Account"]
-    clock = Clock(rate=cloud["rate"], wall_epoch=cloud["wall_epoch"], lab_epoch=cloud["lab_epoch"])
+    account = _identified(clients, f"the local cloud {directory.name!r}")
     folder = outputs_folder(environ) / run
     return Lab(
         config=replace(config, region=cloud["region"]),
@@ -217,11 +220,13 @@ def _connect_aws(run: str, config: Config, environ: Mapping[str, str], *, told_r
         if session.get_credentials() is None:
             raise CloudUnavailable("no AWS credentials were found", hint=GET_CREDENTIALS)
         translate_errors(session.events, on_silence="AWS does not answer", hint=LOOK_AT_THE_NETWORK)
+        clock = Clock()
+        absorb(session.events, clock)
         clients = {service: _aws_client(session, service, region, environ) for service in SERVICES}
-        account = _identified(clients)
+        account = _identified(clients, "AWS")
     except (exceptions.BotoCoreError, OSError, ValueError) as error:
         raise CloudUnavailable(f"the AWS configuration cannot be used: {error}", hint=GET_CREDENTIALS) from None
-    clock, folder = Clock(), outputs_folder(environ) / run
+    folder = outputs_folder(environ) / run
     return Lab(
         config=replace(config, region=region),
         clock=clock,
@@ -248,13 +253,13 @@ def _aws_client(session: boto3.Session, service: str, region: str, environ: Mapp
     return client
 
 
-def _identified(clients: Mapping[str, Any]) -> str:
+def _identified(clients: Mapping[str, Any], where: str) -> str:
     """Give the account; asks EC2 too, since STS answers even when a session has ended."""
     try:
         account = str(clients["sts"].get_caller_identity()["Account"])
         clients["ec2"].describe_availability_zones()
     except Denied as refusal:
-        raise CloudUnavailable(f"AWS refuses these credentials: {refusal.message}", hint=refusal.hint) from None
+        raise CloudUnavailable(f"{where} refuses these credentials: {refusal.message}", hint=refusal.hint) from None
     return account
 
 
@@ -319,7 +324,6 @@ def _looked_up(name: str) -> list[str]:
 
 # -- errors ------------------------------------------------------------------------------------------------
 
-NOT_FOUND = re.compile(r"NotFound|NoSuch|InvalidAMIID\.Unavailable")
 DENIED = frozenset(
     {
         *("UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "OptInRequired", "Blocked"),
@@ -328,11 +332,13 @@ DENIED = frozenset(
         *("IncompleteSignature", "PendingVerification"),
     }
 )
-THROTTLED = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"})
-_RESOURCE = re.compile(r"arn:[^\s'\"]+|\b(?:vpc|subnet|igw|rtb|sg|ami|i|lt|eni|snap|vol|key)-[0-9a-f]{8,17}\b")
 
 _EXPIRED = f"the credentials have expired or are not valid: {GET_CREDENTIALS}; then run the cell again"
 _DENIED = "this account may not do that; a Learner Lab session may have ended, or its course may not include it"
+_DENIED_HERE = (
+    "a Learner Lab's session may have ended (`mglab cloud status` says so; `mglab cloud set academy=on` starts one) "
+    "or its course denies it; credentials of an earlier session have expired: restart the kernel to get the new ones"
+)
 _BUSY = "something still uses it; wait a minute and run again, or see what: python3 -m mglab orphans"
 _TAKEN = "another run has that name: tear it down (python3 -m mglab teardown --run NAME), or give another name"
 HINTS = {
@@ -367,15 +373,21 @@ _NO_CREDENTIALS = (
 )
 
 
-def translate_errors(events: Any, *, on_silence: str, hint: str) -> None:
-    """Make every client of this session raise the project's errors in place of botocore's."""
+def translate_errors(events: Any, *, on_silence: str, hint: str, when_denied: str = "") -> None:
+    """Make every client of this session raise the project's errors in place of botocore's.
+
+    ``hint`` is for a cloud that is silent, ``when_denied`` for one that refuses, in place of what is to be done on AWS.
+    """
 
     def keep_parameters(params: Any, context: dict[str, Any], **_: Any) -> None:
         context["mglab_parameters"] = params
 
     def refused(http_response: Any, parsed: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
         if http_response.status_code >= 300:
-            raise translated(parsed, model.name, context.get("mglab_parameters") or {})
+            error = translated(parsed, model.name, context.get("mglab_parameters") or {})
+            if when_denied and isinstance(error, Denied):
+                error.hint = when_denied
+            raise error
 
     def unanswered(exception: Exception, **_: Any) -> None:
         error = _unavailable(exception, on_silence, hint)
@@ -412,7 +424,7 @@ def _kind(code: str, text: str) -> type[AwsError]:
 
 def _resource(text: str, parameters: Mapping[str, Any]) -> str:
     """Name what was refused: an id in AWS's sentence, else the first name or id that was asked for."""
-    named = _RESOURCE.search(text)
+    named = RESOURCE.search(text)
     if named:
         return named.group().rstrip(".,")
     asked = (value for name, value in parameters.items() if name.endswith(("Id", "Name", "Arn", "ARN")))

@@ -1,8 +1,9 @@
-"""``python -m mglab.localcloud up|down|status|knobs|serve``: the local cloud as a program of its own.
+"""``python -m mglab.localcloud up|down|set|status|knobs|serve``: the local cloud as a program of its own.
 
 ``up`` starts a supervisor in the background (or finds the one that runs) and prints what it says of itself
 as JSON; ``down`` stops it, also one that is just starting, and waits until it is gone; ``status`` prints the JSON
-or ``null``; ``knobs`` lists the model's knobs. Knobs that cannot be are refused before anything else, with exit code 2.
+or ``null``; ``set`` changes one that runs; ``knobs`` lists what may be set. Words that cannot be are refused before
+anything else, with exit code 2.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from mglab.errors import CloudUnavailable, LabError
-from mglab.localcloud import knobs, statefile
+from mglab.localcloud import control, knobs, settings, statefile
 
 START_BOUND_S = 60.0
 STOP_BOUND_S = 10.0
@@ -32,11 +33,16 @@ ROOM_BYTES = 20_000_000  # images, instances and logs of a run come to about a t
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; give the exit code."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     options.directory = options.directory.expanduser().resolve()
-    commands = {"up": up, "down": down, "status": status, "knobs": lambda _: knobs.listing(), "serve": serve}
+    commands = {
+        "up": up, "down": down, "set": set_, "status": status, "knobs": lambda _: settings.listing(), "serve": serve,
+    }  # fmt: skip
     try:
         options.knobs = knobs.turned(options.knob)
+        running = options.command == "set"  # whose cloud knows what holds: here, only what could never be is refused
+        change = settings.read(options.words, settings.Settings(academy=running), options.knobs, running=running)
+        options.all_knobs = change.knobs
         result = commands[options.command](options)
     except LabError as error:
         print(error, file=sys.stderr)
@@ -50,8 +56,10 @@ def up(options: argparse.Namespace) -> dict[str, Any]:
     """Start the cloud, or find it running; give what it says of itself, and where its knobs are not as asked."""
     found = statefile.read(options.directory)
     if found:
-        other = knobs.difference(found.get("knobs", {}), options.knobs)
-        return found | ({"other_knobs": other} if other else {})
+        asked = settings.read(options.words, settings.Settings(), options.knobs, running=False)
+        other = knobs.difference(found.get("knobs", {}), options.all_knobs)
+        unlike = [word for word in options.words if not _holds(found, asked, word)]
+        return found | ({"other_knobs": other} if other else {}) | ({"not_set": " ".join(unlike)} if unlike else {})
     log = _log_file(options.directory)
     _require_room(options.directory)
     supervisor = _spawn(options, log)
@@ -68,6 +76,17 @@ def up(options: argparse.Namespace) -> dict[str, Any]:
     raise CloudUnavailable(f"the local cloud did not start: {_tail(log)}", hint=f"read {log}")
 
 
+def _holds(found: dict[str, Any], asked: settings.Change, word: str) -> bool:
+    """Say whether a running cloud is set as a word asks; of a knob, ``other_knobs`` says so."""
+    name = word.partition("=")[0]
+    if name == "rate":
+        return bool(found["rate"] == asked.rate)
+    if name == "session_ends_s":
+        return False
+    wanted, known = asked.settings.changed, found.get("settings", {})
+    return name not in settings.CONDITIONS or wanted.get(name) == known.get(name)
+
+
 def down(options: argparse.Namespace) -> None:
     """Stop the cloud and wait until its supervisor is gone; one that does not run is no error."""
     for number in (signal.SIGTERM, signal.SIGKILL):
@@ -76,6 +95,12 @@ def down(options: argparse.Namespace) -> None:
             statefile.remove(options.directory)
             return
     raise CloudUnavailable(f"process {pid} of the local cloud does not end", hint="look at it with ps")
+
+
+def set_(options: argparse.Namespace) -> dict[str, Any] | None:
+    """Change a cloud that runs; give what it says of itself then, or None when it does not run."""
+    found = statefile.read(options.directory)
+    return control.ask(found["control"], options.words) if found else None
 
 
 def status(options: argparse.Namespace) -> dict[str, Any] | None:
@@ -99,7 +124,8 @@ def serve(options: argparse.Namespace) -> None:
             servers=options.servers,
             rate=options.rate,
             seed=options.seed,
-            knobs=options.knobs,
+            knobs=options.all_knobs,
+            settings=tuple(options.words),
             idle_stop_s=options.idle_stop_s,
         )
     )
@@ -144,7 +170,8 @@ def _ended(pid: int, number: signal.Signals, directory: Path) -> bool:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m mglab.localcloud", description=__doc__)
-    parser.add_argument("command", choices=("up", "down", "status", "knobs", "serve"))
+    parser.add_argument("command", choices=("up", "down", "set", "status", "knobs", "serve"))
+    parser.add_argument("words", nargs="*", metavar="NAME=VALUE", help="what to set, at the start or while it runs")
     parser.add_argument("--directory", type=Path, required=True, help="the cloud's own folder")
     parser.add_argument("--name", default="default")
     parser.add_argument("--rate", type=float, default=60.0, help="lab seconds per wall second")
@@ -158,7 +185,7 @@ def _parser() -> argparse.ArgumentParser:
 def _repeated(options: argparse.Namespace) -> list[str]:
     names = ("directory", "name", "rate", "seed", "idle_stop_s", "servers")
     words = [word for name in names for word in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
-    return [*words, *(word for one in options.knob for word in ("--knob", one))]
+    return [*words, *(word for one in options.knob for word in ("--knob", one)), *options.words]
 
 
 def _log_file(directory: Path) -> Path:

@@ -13,15 +13,23 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mglab.clock import Clock
 from mglab.localcloud.addresses import AddressPlan
+from mglab.localcloud.api import learner_lab
+from mglab.localcloud.api.app import find_handler
 from mglab.localcloud.api.autoscaling import AutoScaling
 from mglab.localcloud.api.cloudwatch import CloudWatch
+from mglab.localcloud.api.conditions import Conditions
+from mglab.localcloud.api.doorman import Doorman
 from mglab.localcloud.api.ec2 import Ec2
 from mglab.localcloud.api.elbv2 import Elbv2
+from mglab.localcloud.api.faults import ApiError
+from mglab.localcloud.api.iam import Iam
 from mglab.localcloud.api.moto_room import ACCOUNT, REGION
 from mglab.localcloud.api.sts import Sts
 from mglab.localcloud.instance_metrics import InstanceMetrics
@@ -51,6 +59,7 @@ class ControlPlane:
     processor: Processor
     minute_processor: Processor
     """As ``processor``, for one-minute points."""
+    knobs: Knobs
     instance_metrics: InstanceMetrics = field(default_factory=InstanceMetrics)
     lock: threading.RLock = field(default_factory=threading.RLock)
     last_minute: int = 0
@@ -62,8 +71,23 @@ class ControlPlane:
             "elbv2": self.elbv2,
             "autoscaling": self.autoscaling,
             "cloudwatch": self.cloudwatch,
-            "sts": Sts(ACCOUNT, access_key_id),
+            "sts": Sts(ACCOUNT, access_key_id, self.conditions),
+            "iam": Iam(ACCOUNT, self.conditions),
         }
+
+    def conditions(self) -> Conditions:
+        """Give the conditions under which the account is used at present."""
+        return self.ec2.conditions
+
+    def doorman(self, seed: int) -> Doorman:
+        """Make the doorman who minds them."""
+        return Doorman(self.conditions, self.clock.time, random.Random(f"door {seed}"), ACCOUNT, REGION)
+
+    def use_knobs(self, knobs: Knobs) -> None:
+        """Let the model's knobs be these from now on; those of CloudWatch and of CPU points are for life."""
+        self.knobs = knobs
+        for part in (self.ec2, self.elbv2, self.autoscaling):
+            part.use_knobs(knobs)
 
 
 def create(
@@ -77,13 +101,14 @@ def create(
     autoscaling = AutoScaling(ec2, elbv2, cloudwatch, clock.time, ACCOUNT, REGION, chance, knobs=knobs)
     minute = int(clock.time()) // MINUTE_S
     by_window, by_minute = Processor(knobs.core_share), Processor(knobs.core_share)
-    return ControlPlane(clock, ec2, elbv2, autoscaling, cloudwatch, by_window, by_minute, last_minute=minute)
+    return ControlPlane(clock, ec2, elbv2, autoscaling, cloudwatch, by_window, by_minute, knobs, last_minute=minute)
 
 
 def tick(cloud: ControlPlane, observed: Observed) -> Desired:
     """Let every service act on what was seen; give what should be from now on."""
     now = cloud.clock.time()
     _each_minute(cloud, observed, now)  # first: a minute's points are of that minute, not of what came after it
+    learner_lab.tick(cloud.conditions(), cloud.ec2, lambda at: delete_what_runs(cloud, at), now)
     cloud.ec2.observe(observed)
     cloud.elbv2.observe(observed, cloud.clock.lab_time_of)
     cloud.ec2.tick(now)
@@ -128,6 +153,23 @@ def _each_five_minutes(cloud: ControlPlane, observed: Observed, now: float) -> N
     others = cloud.instance_metrics.window(observed, instances.values(), percents)
     for datum in (*data_of(basic, instances, _warming(cloud, began)), *others):
         cloud.cloudwatch.record(*datum, began, covers_s=covered_s)
+
+
+def delete_what_runs(cloud: ControlPlane, now: float) -> None:
+    """Delete what costs money, with the services' own operations: groups, load balancers, instances."""
+    for name in list(cloud.autoscaling.state.groups):
+        _carry_out(cloud.autoscaling, "DeleteAutoScalingGroup", {"AutoScalingGroupName": name, "ForceDelete": True})
+    for arn in cloud.elbv2.balancer_arns():
+        _carry_out(cloud.elbv2, "DeleteLoadBalancer", {"LoadBalancerArn": arn})
+    for instance in cloud.ec2.instances():
+        cloud.ec2.terminate(instance.instance_id, now)
+
+
+def _carry_out(service: object, operation: str, params: dict[str, Any]) -> None:
+    handler = find_handler(service, operation)
+    assert handler is not None, operation
+    with suppress(ApiError):  # a load balancer that is protected stays
+        handler(params)
 
 
 def _desired(cloud: ControlPlane) -> Desired:

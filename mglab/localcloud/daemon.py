@@ -12,21 +12,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import secrets
 import shutil
 import signal
 import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mglab.clock import Clock, starting_now
+from mglab.clock import AdjustableClock, starting_now
 from mglab.errors import CloudUnavailable
-from mglab.localcloud import addresses, link, statefile
+from mglab.localcloud import addresses, control, link, statefile, steering
 from mglab.localcloud.api import app, moto_room, server
 from mglab.localcloud.api.signature import Credentials, Verifier
 from mglab.localcloud.controlplane import BASE_IMAGE_ID, PROJECT2_IMAGE_ID, ControlPlane, create, tick
@@ -51,6 +50,8 @@ class Options:
     rate: float = 60.0
     seed: int = 0
     knobs: Knobs = DEFAULTS
+    settings: tuple[str, ...] = ()
+    """``NAME=VALUE`` words that hold from the start."""
     idle_stop_s: float = 4 * 3600.0
 
 
@@ -61,6 +62,7 @@ class Place:
     plan: addresses.AddressPlan
     slot: socket.socket
     resolver: Path
+    control: Path
     ssh_port: int
 
 
@@ -80,37 +82,56 @@ def serve(options: Options) -> None:
     plan, slot = addresses.claim()
     sockets = Path(tempfile.mkdtemp(prefix="mglab-"))
     try:
-        _serve(options, Place(plan, slot, sockets / "resolver", addresses.ssh_port(plan)), stopping)
+        place = Place(plan, slot, sockets / "resolver", sockets / "control", addresses.ssh_port(plan))
+        _serve(options, place, stopping)
     finally:
         statefile.remove(options.directory)
         shutil.rmtree(sockets, ignore_errors=True)
 
 
 def _serve(options: Options, place: Place, stopping: threading.Event) -> None:
-    clock = starting_now(options.rate)
+    clock = AdjustableClock(starting_now(options.rate))
     _fresh_trees(options)
     cloud = create(clock, place.plan, options.directory, options.seed, options.knobs, place.ssh_port)
     activity = Activity()
-    keys = Credentials(access_key_id="AKIA" + secrets.token_hex(8).upper(), secret_access_key=secrets.token_hex(20))
-    verifier = Verifier(keys, moto_room.REGION, time.time)
-    api = app.application(cloud.services(keys.access_key_id), cloud.lock, verifier, moto_room.answer)
+    verifier = Verifier(steering.new_credentials(session=False), moto_room.REGION, time.time)
+    services = cloud.services(verifier.credentials.access_key_id)
+    api = app.application(services, cloud.lock, verifier, moto_room.answer, cloud.doorman(options.seed))
     endpoint = server.serve(_noting(api, activity))
     data_plane = link.start(options.directory, place.resolver, place.slot.fileno())
+
+    def published() -> dict[str, Any]:
+        state = _state(options, cloud, endpoint.endpoint, verifier.credentials, place)
+        statefile.write(options.directory, state)
+        return state
+
+    def set_(words: Sequence[str]) -> dict[str, Any]:
+        activity.last = time.monotonic()
+        return steered.set(words)
+
+    steered = steering.Steering(cloud, clock, verifier, options.directory, published)
+    channel = control.Channel(place.control, set_)
     try:
         _first_tick(cloud, data_plane)
-        statefile.write(options.directory, _state(options, clock, endpoint.endpoint, keys, place))
+        steered.set(options.settings, running=False)
         log.info("cloud %s serves at %s, process %d", options.name, endpoint.endpoint, os.getpid())
-        _run(cloud, data_plane, stopping, activity, options.idle_stop_s)
+        _run(cloud, data_plane, stopping, activity, options.idle_stop_s, published)
     finally:
+        channel.close()
         endpoint.close()
         data_plane.stop()
 
 
 def _run(
-    cloud: ControlPlane, data_plane: link.DataPlane, stopping: threading.Event, activity: Activity, idle_stop_s: float
+    cloud: ControlPlane,
+    data_plane: link.DataPlane,
+    stopping: threading.Event,
+    activity: Activity,
+    idle_stop_s: float,
+    publish: Callable[[], Any],
 ) -> None:
-    """Tick until something says stop."""
-    sent, troubles = None, frozenset[str]()
+    """Tick until something says stop; a session that has ended meanwhile is told in the cloud's file."""
+    sent, troubles, told = None, frozenset[str](), cloud.conditions().told
     while not stopping.wait(TICK_S):
         if not data_plane.alive():
             log.error("the data plane ended with code %s: see data.log; the cloud stops", data_plane.process.poll())
@@ -121,6 +142,9 @@ def _run(
         observed = data_plane.observed
         with cloud.lock:
             desired = tick(cloud, observed)
+            if (now_told := cloud.conditions().told) != told:
+                told = now_told
+                publish()
         if desired != sent:
             data_plane.want(desired)
             sent = desired
@@ -163,21 +187,24 @@ def _discard(folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _state(options: Options, clock: Clock, endpoint: str, keys: Credentials, place: Place) -> dict[str, Any]:
+def _state(options: Options, cloud: ControlPlane, endpoint: str, keys: Credentials, place: Place) -> dict[str, Any]:
+    clock = cloud.clock
     return {
         "name": options.name,
         "pid": os.getpid(),
         "endpoint": endpoint,
         "access_key_id": keys.access_key_id,
         "secret_access_key": keys.secret_access_key,
-        "session_token": None,
+        "session_token": keys.session_token or None,
         "region": moto_room.REGION,
         "account": moto_room.ACCOUNT,
         "rate": clock.rate,
-        "knobs": options.knobs.changed,
+        "knobs": cloud.knobs.changed,
+        "settings": cloud.conditions().told,
         "wall_epoch": clock.wall_epoch,
         "lab_epoch": clock.lab_epoch,
         "resolver": str(place.resolver),
+        "control": str(place.control),
         "client_environment": {"PYTHONPATH": str(SHIM), "MGLAB_RESOLVER": str(place.resolver)},
         "ssh_port": place.ssh_port,
         "log": str(options.directory / "log"),

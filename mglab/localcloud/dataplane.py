@@ -302,10 +302,17 @@ def main(arguments: list[str] | None = None) -> int:
         log.exception("the data plane failed")
         return 1
     finally:
-        with contextlib.suppress(OSError):
-            options.resolver.parent.rmdir()  # a supervisor that was killed could not; ours to try, empty or not
+        _clear(options.resolver.parent)
     log.info("data plane ends")
     return 0
+
+
+def _clear(sockets: Path) -> None:
+    """Remove the cloud's sockets and their folder: a supervisor that was killed could not."""
+    with contextlib.suppress(OSError):
+        for left in sockets.iterdir():
+            left.unlink()
+        sockets.rmdir()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,8 +11,9 @@ Each is there by InstanceId and, aggregated, by AutoScalingGroupName; by ImageId
 instances with detailed monitoring. An instance that began within a window has no point for it.
 
 Traffic is what the data plane's relay and health checks carried to an instance and from it, headers included. What
-instances say to each other or to the world goes past the data plane and is not counted. A check fails here for one
-reason only: the instance should run, did run, and its machine in the data plane has not for a minute.
+instances say to each other or to the world goes past the data plane and is not counted. A check fails here for two
+reasons only: the instance should run, did run, and its machine in the data plane has not for a minute; or its zone is
+cut off, and then the system's check fails as well.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class InstanceMetrics:
         failed, self.down = down & self.down, down
         for key, instance in running.items():
             for metric in CHECKS:
-                fails = key in failed and metric != "StatusCheckFailed_System"
+                fails = instance.impaired_since is not None or (key in failed and metric != "StatusCheckFailed_System")
                 for dimensions in dimension_sets(instance):
                     yield NAMESPACE, metric, dimensions, float(fails), "Count"
 

@@ -1,9 +1,10 @@
 """The model's knobs: what a cloud takes for granted where AWS gives no promise, each with its source.
 
 AWS documents what follows what, seldom how long it takes. The lengths here were observed by others or chosen
-by us (aws-facts 7: "every one a knob"); a cloud is started with the defaults or with other values, and keeps
-them for life. Lengths are lab seconds and the usual ones: where the model draws at random, it draws around them
-as the sources do (the shares beside each use), so 0 means at once.
+by us (aws-facts 7: "every one a knob"); a cloud is started with the defaults or with other values, and most may be
+turned while it runs (``settings``): what has been drawn already stays as it is. Lengths are lab seconds and the usual
+ones: where the model draws at random, it draws around them as the sources do (the shares beside each use), so 0 means
+at once.
 
     mglab cloud knobs                                    list them
     mglab cloud up --knob publication_delay_s=0          start a cloud with another value
@@ -66,9 +67,6 @@ class Knobs:
     shutting_down_s: float = _seconds(SHUTTING_DOWN_S, "7", "from a termination to terminated")
     stopping_s: float = _seconds(STOPPING_S, "3.1", "from a stop to stopped")
     status_ok_s: float = _seconds(STATUS_OK_S, "3.1", "from running to passed status checks")
-    vcpu_limit: int = _knob(
-        32, "vCPUs", "3.7 row 26, 5", "how many pending and running instances may have together", least=1, most=10_000
-    )
     image_s: float = _seconds(180.0, "7", "from CreateImage to an available image")
     image_off_s: float = _seconds(30.0, "7", "of which the instance is off")
     decision_s: float = _seconds(10.0, "2.4, 7", "from a change of capacity to the launch or the end of an instance")
@@ -86,7 +84,9 @@ DEFAULTS = Knobs()
 
 def turned(assignments: Iterable[str]) -> Knobs:
     """Make knobs from ``name=value`` words; raises UsageError for a name there is not, or a value it cannot have."""
-    values: dict[str, Any] = dict(_assigned(word) for word in assignments)
+    values: dict[str, Any] = {}
+    for word in assignments:
+        values |= assigned(word)
     return replace(DEFAULTS, **values)
 
 
@@ -106,7 +106,8 @@ def difference(running: Mapping[str, float], asked: Knobs) -> str:
     return ", ".join(f"{name} is {is_:g}, not {wanted[name]:g}" for name, is_ in other.items() if is_ != wanted[name])
 
 
-def _assigned(word: str) -> tuple[str, float]:
+def assigned(word: str) -> dict[str, Any]:
+    """Read one ``name=value`` word: the knob's name -> its value; raises UsageError."""
     name, equals, text = word.partition("=")
     known = {each.name: each for each in fields(Knobs)}
     if not equals:
@@ -122,4 +123,4 @@ def _assigned(word: str) -> tuple[str, float]:
         wanted = "a whole number" if whole else "a number"
         hint = f"give {wanted} from {limits['least']:g} to {limits['most']:g} ({limits['unit']})"
         raise UsageError(f"knob {name} cannot be {text!r}", hint=hint)
-    return name, value
+    return {name: value}

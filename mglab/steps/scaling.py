@@ -20,7 +20,7 @@ from typing import Any
 from mglab import waits
 from mglab.config import RUN_TAG, Config
 from mglab.display import column
-from mglab.errors import UsageError
+from mglab.errors import UsageError, WaitTimedOut
 from mglab.session import Lab
 from mglab.steps import instances as ec2_instances
 from mglab.steps.balancing import TargetGroup
@@ -298,16 +298,27 @@ def activities(lab: Lab) -> Records[Activity]:
 def wait_in_service(lab: Lab, count: int | None = None, *, timeout_s: float = IN_SERVICE_TIMEOUT_S) -> waits.Wait:
     """Wait until just so many members are InService (the desired number, if not told); files them in the ledger."""
     wanted = group(lab).desired if count is None else count
-    wait = waits.until(
-        lab,
-        look=lambda: summary(it.lifecycle for it in instances(lab)) or "no instances",
-        is_done=lambda state: f"{wanted} InService" in state.split(", "),
-        what=f"group {lab.config.group_name} ({wanted} in service)",
-        timeout_s=timeout_s,
-        interval_s=LOOK_EVERY_S,
-    )
+    try:
+        wait = waits.until(
+            lab,
+            look=lambda: summary(it.lifecycle for it in instances(lab)) or "no instances",
+            is_done=lambda state: f"{wanted} InService" in state.split(", "),
+            what=f"group {lab.config.group_name} ({wanted} in service)",
+            timeout_s=timeout_s,
+            interval_s=LOOK_EVERY_S,
+        )
+    except WaitTimedOut as late:
+        raise WaitTimedOut(late.message, hint=_last_failure(lab) or late.hint) from None
     file_members(lab)
     return wait
+
+
+def _last_failure(lab: Lab) -> str:
+    """Say in AWS's words why the group's newest activity failed; empty when it did not."""
+    newest = next(iter(activities(lab)), None)
+    if newest is None or newest.status != "Failed":
+        return ""
+    return f"mend what its last activity says: {newest.description}; then run the cell again to wait on"
 
 
 def file_members(lab: Lab) -> None:

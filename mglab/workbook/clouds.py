@@ -11,10 +11,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mglab.clock import Clock
+from mglab.clock import Clock, told
 from mglab.config import DEFAULT_CLOUD, cloud_directory
 from mglab.errors import CloudUnavailable, UsageError
 
@@ -24,21 +25,26 @@ def directory_of(name: str, environ: Mapping[str, str]) -> Path:
     return cloud_directory({**environ, "MGLAB_CLOUD": name})
 
 
-def command(verb: str, name: str, rate: float, knobs: Sequence[str] = ()) -> list[str]:
-    """Give the command line that starts, stops or describes a cloud; knobs are ``NAME=VALUE``, as the user wrote."""
+def command(verb: str, name: str, rate: float, knobs: Sequence[str] = (), words: Sequence[str] = ()) -> list[str]:
+    """Give the command line that starts, sets, stops or describes a cloud.
+
+    Knobs and what is to be set (``words``) are ``NAME=VALUE``, as the user wrote.
+    """
     options = [("--directory", str(directory_of(name, os.environ))), ("--name", name), ("--rate", f"{rate:g}")]
     options += [("--knob", knob) for knob in knobs]
-    return [sys.executable, "-m", "mglab.localcloud", verb, *(word for pair in options for word in pair)]
+    return [sys.executable, "-m", "mglab.localcloud", verb, *words, *(word for pair in options for word in pair)]
 
 
-def ask(verb: str, name: str, rate: float = 60.0, knobs: Sequence[str] = ()) -> dict[str, Any] | None:
+def ask(
+    verb: str, name: str, rate: float = 60.0, knobs: Sequence[str] = (), words: Sequence[str] = ()
+) -> dict[str, Any] | None:
     """Run such a command; gives what the cloud says of itself, None when it does not run."""
-    found = _asked(command(verb, name, rate, knobs))
+    found = _asked(command(verb, name, rate, knobs, words))
     return found if isinstance(found, dict) else None
 
 
 def knobs(given: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """List the knobs of the local cloud's model; raises UsageError when one of those given cannot be turned so."""
+    """List what may be set on a local cloud, its model's knobs too; raises UsageError when a given one cannot be."""
     return list(_asked(command("knobs", DEFAULT_CLOUD, 60.0, given)))
 
 
@@ -61,9 +67,7 @@ def answer(code: int, out: str, errors: str) -> Any:
 
 def clock_of(cloud: Mapping[str, Any]) -> Clock:
     """Give the clock that the cloud runs on; of AWS (an empty mapping), the wall's."""
-    if not cloud:
-        return Clock()
-    return Clock(rate=cloud["rate"], wall_epoch=cloud["wall_epoch"], lab_epoch=cloud["lab_epoch"])
+    return told(cloud) if cloud else Clock()
 
 
 def environment_of(cloud: Mapping[str, Any]) -> dict[str, str]:
@@ -83,6 +87,21 @@ def environment_of(cloud: Mapping[str, Any]) -> dict[str, str]:
 def knobs_in_words(cloud: Mapping[str, Any]) -> str:
     """Say which knobs of a cloud do not have their default: ``, core_share=0.05``; empty when all have."""
     return "".join(f", {name}={value:g}" for name, value in cloud.get("knobs", {}).items())
+
+
+def settings_in_words(cloud: Mapping[str, Any]) -> str:
+    """Say what is set on a cloud: ``, throttling=0.2``; empty when nothing is."""
+    return "".join(f", {name}={_word(name, value)}" for name, value in cloud.get("settings", {}).items())
+
+
+def _word(name: str, value: Any) -> str:
+    if name.endswith("_at"):
+        return f"{datetime.fromtimestamp(value, UTC):%H:%M:%S}Z"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return ",".join(value)
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
 
 
 def shown(cloud: Mapping[str, Any]) -> dict[str, Any]:

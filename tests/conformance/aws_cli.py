@@ -49,6 +49,7 @@ class Aws:
             "AWS_ENDPOINT_URL": state["endpoint"],
             "AWS_ACCESS_KEY_ID": state["access_key_id"],
             "AWS_SECRET_ACCESS_KEY": state["secret_access_key"],
+            "AWS_SESSION_TOKEN": state.get("session_token") or "",
             "AWS_DEFAULT_REGION": state["region"],
             "AWS_DEFAULT_OUTPUT": "json",
             "AWS_MAX_ATTEMPTS": "1",

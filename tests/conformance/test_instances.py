@@ -384,7 +384,7 @@ def test_a_root_volume_goes_with_its_instance_unless_it_is_to_stay(ground: Groun
 
 
 @pytest.mark.fact("3.7/19", "3.7/20", "3.7/21", "3.7/22", "3.7/26")
-def test_what_cannot_be_launched_is_refused_in_ec2s_words(ground: Ground) -> None:
+def test_what_cannot_be_launched_is_refused_in_ec2s_words(ground: Ground, cloud: Cloud) -> None:
     ec2, (subnet, _) = ground.ec2, ground.subnet_ids
 
     def launch(**params: Any) -> tuple[str, str]:
@@ -412,7 +412,9 @@ def test_what_cannot_be_launched_is_refused_in_ec2s_words(ground: Ground) -> Non
         "InvalidParameterCombination",
         beside.format("security groups"),
     )
+    cloud.set("vcpu_limit=32")
     code, message = launch(MinCount=33, MaxCount=33)
+    cloud.set("vcpu_limit=none")
     assert code == "VcpuLimitExceeded"
     assert message.startswith("You have requested more vCPU capacity than your current vCPU limit of 32 allows for")
     assert message.endswith("http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.")

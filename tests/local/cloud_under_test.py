@@ -76,10 +76,10 @@ class Cloud:
         told = ("--directory", self.directory, "--name", self.name, "--rate", self.rate, *self.options)
         return [sys.executable, "-m", "mglab.localcloud", verb, *map(str, told)]
 
-    def begin(self, verb: str) -> subprocess.Popen[str]:
-        """Start ``up``, ``down`` or ``status`` and do not wait for it."""
+    def begin(self, verb: str, *words: str) -> subprocess.Popen[str]:
+        """Start ``up``, ``down``, ``set`` or ``status`` and do not wait for it."""
         return subprocess.Popen(
-            self.words(verb), cwd=ROOT, env=self.environment, text=True, stdin=subprocess.DEVNULL,
+            [*self.words(verb), *words], cwd=ROOT, env=self.environment, text=True, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
@@ -94,6 +94,13 @@ class Cloud:
         self.state = state
         return state
 
+    def set(self, *words: str) -> dict[str, Any]:
+        """Set the running cloud; give what it says of itself then (its keys may be others)."""
+        state = answer(self.begin("set", *words))
+        assert state is not None
+        self.state = state
+        return state
+
     def client(self, service: str, **settings: Any) -> Any:
         """Make an owner's client of one service."""
         known = {
@@ -101,6 +108,7 @@ class Cloud:
             "region_name": self.state["region"],
             "aws_access_key_id": self.state["access_key_id"],
             "aws_secret_access_key": self.state["secret_access_key"],
+            "aws_session_token": self.state.get("session_token"),
             "config": Config(retries={"total_max_attempts": 1}),
         }
         return boto3.client(service, **{**known, **settings})  # type: ignore[call-overload]

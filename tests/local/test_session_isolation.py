@@ -28,7 +28,7 @@ REAL_KEY = "AKIAREALLOOKINGKEY01"
 
 
 class Cloud(ThreadingHTTPServer):
-    """Answers GetCallerIdentity, refuses everything else, and keeps what it was sent."""
+    """Answers what a session asks before it begins, refuses everything else, and keeps what it was sent."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
@@ -46,7 +46,7 @@ class Answer(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         self.server.requests.append((self.headers["Authorization"], body))
-        known = "GetCallerIdentity" in body
+        known = "GetCallerIdentity" in body or "DescribeAvailabilityZones" in body
         text = IDENTITY if known else REFUSAL.format(*self.server.refusal)
         self.send_response(200 if known else 400)
         self.send_header("Content-Length", str(len(text)))
@@ -151,7 +151,7 @@ def test_every_call_is_signed_with_the_clouds_own_key(cloud: Cloud, real_account
     for call in (lab.ec2.describe_vpcs, lab.elbv2.describe_load_balancers, lab.autoscaling.describe_policies):
         with pytest.raises(NotFound):
             call()
-    assert len(cloud.requests) == 4
+    assert len(cloud.requests) == 5
     for authorization, body in cloud.requests:
         assert "Credential=LOCALKEY/" in authorization
         assert REAL_KEY not in authorization + body and "realtoken" not in authorization + body

@@ -42,6 +42,7 @@ class DictCompute:
     routes: dict[str, tuple[Route, ...]] = field(default_factory=dict)
     gateways: dict[str, str] = field(default_factory=lambda: {VPC: "igw-1"})
     made: int = 0
+    cut_off: frozenset[str] = frozenset()
 
     def add_subnet(self, subnet_id: str, zone: str, vpc_id: str = VPC, free: int = 251) -> None:
         self.subnets[subnet_id] = SubnetView(subnet_id, vpc_id, zone, zone, "192.168.0.0/24", free)
@@ -54,6 +55,13 @@ class DictCompute:
             instance_id, state, "ami-1", "t2.micro", vpc_id, subnet_id, zone, f"192.168.0.{number}",
             f"127.64.0.{number}", f"127.65.0.{number}", ("sg-1",), 0.0, state == "running",
         )  # fmt: skip
+
+    def cut(self, *zones: str) -> None:
+        """Begin (or end, without zones) an outage."""
+        self.cut_off = frozenset(zones)
+        for key, found in self.found.items():
+            up = found.state == "running" and found.zone not in zones
+            self.found[key] = replace(found, serving=up)
 
     def becomes(self, instance_id: str, state: Any) -> None:
         self.found[instance_id] = replace(self.found[instance_id], state=state, serving=state == "running")
@@ -92,7 +100,7 @@ class DictCompute:
         self.interfaces.pop(interface_id, None)
 
     def network(self) -> Network:
-        return Network(self.ingress, self.routes, self.gateways)
+        return Network(self.ingress, self.routes, self.gateways, self.cut_off)
 
     def check_template(self, template_id: str | None, name: str | None, version: str) -> tuple[str, str]:
         raise NotImplementedError

@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "mglab"
 
-CORE = {"errors", "clock", "config", "ledger", "session", "waits", "display"}
+CORE = {"errors", "clock", "config", "ledger", "retries", "session", "waits", "display"}
 CLI = {"cli", "grammar", "commands", "cloud_commands", "testing"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": {"core"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -338,3 +339,28 @@ def test_an_emptied_group_is_deleted_at_once(running: World) -> None:
     running.until(lambda: not running.instances())
     running("DeleteAutoScalingGroup", AutoScalingGroupName="MGAS")
     assert running("DescribeAutoScalingGroups")["AutoScalingGroups"] == []
+
+
+@pytest.mark.fact("fault/impaired-group", "fault/impaired-cause")
+def test_a_member_whose_status_checks_fail_is_replaced_after_some_minutes(running: World) -> None:
+    (victim, _) = running.instances("InService")
+    view = running.compute.views[victim["InstanceId"]]
+    running.compute.views[victim["InstanceId"]] = replace(view, impaired_since=running.at)
+    running.go(170)
+    assert not running.instances("Terminating"), "they may mend themselves"
+    running.until(lambda: bool(running.instances("Terminating")))
+    ending = next(it for it in running.activities() if it["Description"].startswith("Terminating"))
+    assert ending["Cause"] == (
+        f"At {stamp(ending['StartTime'])} an instance was taken out of service in response to an EC2 instance status "
+        "checks failure."
+    )
+
+
+def test_status_checks_that_mend_themselves_in_time_cost_no_member(running: World) -> None:
+    (victim, _) = running.instances("InService")
+    view = running.compute.views[victim["InstanceId"]]
+    running.compute.views[victim["InstanceId"]] = replace(view, impaired_since=running.at)
+    running.go(150)
+    running.compute.views[victim["InstanceId"]] = view
+    running.go(300)
+    assert len(running.instances("InService")) == 2 and not running.instances("Terminating")

@@ -58,6 +58,9 @@ def _nothing_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("run --knob boot_s=long", "knob boot_s cannot be 'long'; give a number from 0 to 86400 (lab seconds)"),
         ("cloud knobs --knob boot_s", "'boot_s' turns no knob; give NAME=VALUE, for example publication_delay_s=0"),
         ("cloud upp", "there is no 'cloud upp'; did you mean 'up'?"),
+        ("cloud set", "'cloud set' sets what?; give NAME=VALUE; mglab cloud knobs lists the names"),
+        ("cloud status rate=60", "'cloud status' sets nothing; mglab cloud set rate=60"),
+        ("cloud set --rat 60", "cloud does not know '--rat'; did you mean '--rate'?"),
         ("ssh", "the following arguments are required: NAME|INSTANCE_ID; see mglab ssh --help"),
         ("ssh --backend awz one", "there is no backend 'awz'; did you mean 'aws'?"),
         ("status --run nope", "there is no run 'nope'; carry one out first: python3 -m mglab run"),
@@ -164,6 +167,8 @@ def test_cloud_status_shows_no_secret(monkeypatch: pytest.MonkeyPatch, capsys: p
 def test_cloud_knobs_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["cloud", "knobs", "--json"]) == 0
     told = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+    assert {"rate", "academy", "throttling", "capacity", "consistency_s", "zone_outage"} <= set(told)
+    assert told["core_share"]["while it runs"] == "no" and told["boot_s"]["while it runs"] == "yes"
     assert told["publication_delay_s"]["default"] == 90 and told["publication_delay_s"]["unit"] == "lab seconds"
     assert cli.main(["cloud", "knobs"]) == 0
     said = capsys.readouterr().out
@@ -177,9 +182,37 @@ def test_cloud_up_hands_knobs_on_and_says_which_it_could_not_turn(
     running = {**CLOUD, "knobs": {"boot_s": 5.0}, "other_knobs": "boot_s is 5, not 0"}
     monkeypatch.setattr(clouds, "ask", lambda *words: asked.append(words) or running)
     assert cli.main(["cloud", "up", "--knob", "boot_s=0", "--knob", "image_s=1"]) == 0
-    assert asked == [("up", "default", 60.0, ["boot_s=0", "image_s=1"])]
+    assert asked == [("up", "default", 60.0, ["boot_s=0", "image_s=1"], [])]
     said = capsys.readouterr().out
     assert "process 7, boot_s=5\n" in said and "keeps its knobs: boot_s is 5, not 0" in said
+
+
+def test_cloud_set_hands_its_words_on_and_shows_what_is_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Any] = []
+    told = {"academy": True, "throttling": 0.2, "capacity": ["us-east-1a"], "session": "running",
+            "session_ends_at": 1795658285.5}  # fmt: skip
+    running = {**CLOUD, "rate": 600.0, "knobs": {"boot_s": 5.0}, "settings": told}
+    monkeypatch.setattr(clouds, "ask", lambda *words: asked.append(words) or running)
+    assert cli.main(["cloud", "set", "rate=600", "--name", "x", "throttling=0.2"]) == 0
+    assert asked == [("set", "x", 60.0, [], ["rate=600", "throttling=0.2"])]
+    said = capsys.readouterr().out
+    assert "rate 600, process 7, boot_s=5, academy=on, throttling=0.2, capacity=us-east-1a" in said
+    assert "session=running, session_ends_at=01:58:05Z\n" in said
+    assert cli.main(["cloud", "status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["settings"] == told
+
+
+def test_cloud_up_takes_the_same_words_and_says_what_a_running_one_is_not_set_to(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Any] = []
+    running = {**CLOUD, "not_set": "academy=on"}
+    monkeypatch.setattr(clouds, "ask", lambda *words: asked.append(words) or running)
+    assert cli.main(["cloud", "up", "academy=on"]) == 0
+    assert asked == [("up", "default", 60.0, [], ["academy=on"])]
+    assert "was not set to academy=on: mglab cloud set academy=on" in capsys.readouterr().out
 
 
 def test_a_cloud_that_is_down_is_exit_code_4(

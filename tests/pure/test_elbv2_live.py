@@ -285,6 +285,23 @@ def test_a_dead_instance_times_out_until_the_checks_notice(cloud: Cloud) -> None
     assert names[f"{A}.{name}"] == ("127.65.9.1",)
 
 
+def test_a_node_in_an_outage_is_out_of_dns_and_has_no_say(cloud: Cloud) -> None:
+    balancer_arn, arn = serving(cloud)
+    name = cloud.call("describe_load_balancers", LoadBalancerArns=[balancer_arn])["LoadBalancers"][0]["DNSName"].lower()
+    both = cloud.elbv2.names()[name]
+    assert len(both) == 2
+    cloud.compute.cut(A)
+    assert {probe.zone for probe in cloud.elbv2.probes(float, float)} == {B}
+    assert {node.zone: len(node.listeners) for node in cloud.elbv2.nodes(float)} == {A: 0, B: 1}
+    cloud.probe(lambda target, zone: True, rounds=2)
+    assert cloud.listed(arn) == {"i-a": "unhealthy", "i-b": "healthy"}
+    cloud.wait(31)
+    assert cloud.elbv2.names()[name] == cloud.elbv2.names()[f"{B}.{name}"]
+    cloud.compute.cut()
+    cloud.probe(lambda target, zone: True, rounds=6)
+    assert cloud.listed(arn) == {"i-a": "healthy", "i-b": "healthy"} and cloud.elbv2.names()[name] == both
+
+
 def test_while_provisioning_a_node_drops_everything(cloud: Cloud) -> None:
     lab(cloud)
     (in_a, _) = cloud.elbv2.nodes(float)

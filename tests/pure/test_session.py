@@ -197,7 +197,7 @@ def test_an_ended_academy_session_is_noticed_though_sts_answers() -> None:
             raise session.translated(EXPIRED, "DescribeAvailabilityZones", {})
 
     with pytest.raises(CloudUnavailable, match="refuses these credentials"):
-        session._identified({"sts": Sts(), "ec2": Ec2()})
+        session._identified({"sts": Sts(), "ec2": Ec2()}, "AWS")
 
 
 # -- AWS's refusals -----------------------------------------------------------------------------------------

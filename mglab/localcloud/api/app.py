@@ -2,10 +2,11 @@
 
 A request passes four doormen before a handler sees it: it must name this host, come from no web page, be
 signed by the owner (RunInstances executes code), and be one that AWS's model knows. Then the one lock is
-taken and the handler called; what it defers is finished when the lock is free again. A service is an object,
-or several (``pages``), whose methods are the snake_case of the operations; a refusal is an ApiError. Where
-there is no such method, or it has looked and returned None, the fallback (moto) answers. Whatever else a
-handler raises is our mistake: the client gets ``InternalFailure``, the log gets the traceback.
+taken, a fifth (``doorman``) looks at the account's conditions, and the handler is called; what it defers is finished
+when the lock is free again. A service is an object, or several (``pages``), whose methods are the snake_case of the
+operations; a refusal is an ApiError. Where there is no such method, or it has looked and returned None, the fallback
+(moto) answers. Whatever else a handler raises is our mistake: the client gets ``InternalFailure``, the log gets the
+traceback.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from botocore import xform_name
 
 from mglab.localcloud.api import wire
 from mglab.localcloud.api.deferred import Deferred, Plain
+from mglab.localcloud.api.doorman import Doorman
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.api.signature import HttpRequest, Verifier, scope_of
 
@@ -42,11 +44,12 @@ def application(
     lock: AbstractContextManager[Any],
     verifier: Verifier,
     fallback: Fallback | None = None,
+    doorman: Doorman | None = None,
 ) -> Application:
     """Make the WSGI application; ``services`` maps botocore's service names to handlers."""
 
     def app(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        answer = _respond(environ, services, lock, verifier, fallback)
+        answer = _respond(environ, services, lock, verifier, fallback, doorman)
         headers = [*answer.headers, ("Content-Length", str(len(answer.body)))]
         start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", headers)
         return [answer.body]
@@ -60,6 +63,7 @@ def _respond(
     lock: AbstractContextManager[Any],
     verifier: Verifier,
     fallback: Fallback | None,
+    doorman: Doorman | None,
 ) -> wire.Answer:
     headers = request_headers(environ)
     dialect = wire.dialect_of(headers)
@@ -68,10 +72,10 @@ def _respond(
     named = wire.operation_named(headers, environ.get("PATH_INFO", "/"))
     try:
         request = _admitted(environ, headers, verifier)
-        if service is None:
+        if service is None or claimed is None:
             raise ApiError("UnknownService", f"This cloud has no service {claimed.service if claimed else ''}.")
         with lock:
-            answer = _dispatched(service, request, services, fallback)
+            answer = _dispatched(service, claimed.region, request, services, fallback, doorman)
         return answer if isinstance(answer, wire.Answer) else answer()
     except ApiError as error:
         return wire.refusal(service, error, dialect, named)
@@ -97,10 +101,32 @@ def _admitted(environ: Environ, headers: Mapping[str, str], verifier: Verifier) 
 
 
 def _dispatched(
-    service: str, request: HttpRequest, services: Mapping[str, object], fallback: Fallback | None
+    service: str,
+    region: str,
+    request: HttpRequest,
+    services: Mapping[str, object],
+    fallback: Fallback | None,
+    doorman: Doorman | None,
 ) -> wire.Answer | Callable[[], wire.Answer]:
     """Call the handler; give its answer, or what makes it outside of the lock."""
-    operation, params, dialect = wire.parse(service, request.headers, request.body, request.path)
+    asked = wire.parse(service, request.headers, request.body, request.path)
+    if doorman is None:
+        return _handled(service, asked, request, services, fallback)
+    doorman.admit(service, asked.operation, asked.params, region)
+    answer = _handled(service, asked, request, services, fallback)
+    if isinstance(answer, wire.Answer):
+        doorman.note(service, asked.operation, answer.body)
+    return answer
+
+
+def _handled(
+    service: str,
+    asked: wire.Request,
+    request: HttpRequest,
+    services: Mapping[str, object],
+    fallback: Fallback | None,
+) -> wire.Answer | Callable[[], wire.Answer]:
+    operation, params, dialect = asked
     handler = find_handler(services.get(service), operation)
     result = handler(params) if handler is not None else None
     if isinstance(result, Deferred):

@@ -59,6 +59,10 @@ class AutoScaling:
         self.pages = tuple(part(self.cloud) for part in parts)
         cloudwatch.on_alarm(self._on_alarm)
 
+    def use_knobs(self, knobs: Knobs) -> None:
+        """Let the model's knobs be these from now on."""
+        self.cloud.knobs = knobs
+
     def tick(self, now: float) -> None:
         """Let every group take one step."""
         autoscaling_reconcile.tick(self.cloud, now)

@@ -227,7 +227,7 @@ class AutoScalingState:
     """Oldest first."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cloud:
     """The parts that Auto Scaling works with."""
 

@@ -15,6 +15,7 @@ from random import Random
 from mglab.localcloud.addresses import AddressPlan
 from mglab.localcloud.api import moto_clock, moto_room
 from mglab.localcloud.api.compute import InstanceView, LaunchRequest, NodeInterface, SubnetView
+from mglab.localcloud.api.conditions import Conditions
 from mglab.localcloud.api.ec2_absent import Absent
 from mglab.localcloud.api.ec2_account import Account
 from mglab.localcloud.api.ec2_addresses import Addresses
@@ -27,7 +28,7 @@ from mglab.localcloud.api.ec2_images import Images, seed_images
 from mglab.localcloud.api.ec2_instances import Instances, template_tags
 from mglab.localcloud.api.ec2_interfaces import Interfaces
 from mglab.localcloud.api.ec2_keys import Keys
-from mglab.localcloud.api.ec2_launch import DEFAULT_TYPE, check_vcpus, checked, checked_contents, launch
+from mglab.localcloud.api.ec2_launch import DEFAULT_TYPE, admit, authorize, checked, checked_contents, launch
 from mglab.localcloud.api.ec2_network import Networks
 from mglab.localcloud.api.ec2_options import Options
 from mglab.localcloud.api.ec2_routes import RouteTables
@@ -36,11 +37,11 @@ from mglab.localcloud.api.ec2_state import Instance, World, new_id
 from mglab.localcloud.api.ec2_subnets import Subnets
 from mglab.localcloud.api.ec2_tags import Tags
 from mglab.localcloud.api.ec2_templates import Templates, find_template, find_version
-from mglab.localcloud.api.ec2_types import Types, vcpus
+from mglab.localcloud.api.ec2_types import Types
 from mglab.localcloud.api.ec2_volumes import Volumes
 from mglab.localcloud.api.ec2_vpcs import Vpcs
 from mglab.localcloud.knobs import DEFAULTS, Knobs
-from mglab.localcloud.rules.lifecycle import is_up, power, terminate
+from mglab.localcloud.rules.lifecycle import is_up, power, start, stop, terminate
 from mglab.localcloud.rules.reach import SSH_PORT, Network, Target, from_internet, promised_ports
 from mglab.localcloud.seam import Front, ImageSpec, MachineSpec, Observed, PrivateAddress
 
@@ -80,6 +81,20 @@ class Ec2:
             *(Tags(world), Account(world), Absent()),
         )
         """Where the door looks for handlers."""
+
+    @property
+    def conditions(self) -> Conditions:
+        """Under which conditions the account is used at present."""
+        return self._world.conditions
+
+    def use_knobs(self, knobs: Knobs) -> None:
+        """Let the model's knobs be these from now on."""
+        self._world.knobs = knobs
+
+    def bring_key_pair(self, name: str, public_key: bytes) -> None:
+        """Put a key pair into the account, unless it has one of that name."""
+        if name not in self._world.backend.key_pairs:
+            self._world.backend.import_key_pair(name, public_key, {})
 
     # the daemon
 
@@ -179,7 +194,9 @@ class Ec2:
     def check_template(self, template_id: str | None, name: str | None, version: str) -> tuple[str, str]:
         """Give (template id, name) of a launch template whose contents could be launched; else raise ApiError."""
         template = find_template(self._world, template_id, name)
-        checked_contents(self._world, find_version(template, version).data)
+        contents = find_version(template, version).data
+        checked_contents(self._world, contents)
+        authorize(self._world, contents)
         return template.template_id, template.name
 
     def template_version(self, template_id: str, version: str) -> tuple[int, str, str]:
@@ -199,7 +216,7 @@ class Ec2:
         else:
             params["SubnetId"] = request.subnet_id
         order = checked(world, params)
-        check_vcpus(world, vcpus(order.instance_type))
+        admit(world, [(order.instance_type, world.subnet(order.subnet_id).availability_zone)])
         instance = launch(world, order, 0, new_id("r"), new_id("token"))
         world.tag(instance.instance_id, {**request.tags, **template_tags(template.template_id, version.number)})
         return instance.instance_id
@@ -209,6 +226,16 @@ class Ec2:
         instance = self._world.instances.get(instance_id)
         if instance is not None:
             self._instances.turn(instance, terminate(instance.life, now), now)
+
+    def stop(self, instance_id: str, now: float) -> None:
+        """Begin to stop a running instance."""
+        instance = self._world.instance(instance_id)
+        self._instances.turn(instance, stop(instance.life, now), now)
+
+    def start(self, instance_id: str, now: float) -> None:
+        """Start a stopped instance."""
+        instance = self._world.instance(instance_id)
+        self._instances.turn(instance, start(instance.life, now), now)
 
     def create_node_interface(
         self, description: str, subnet_id: str, *, public: bool, group_ids: tuple[str, ...] = ()
@@ -254,13 +281,15 @@ class Ec2:
             public_address=interface.public_address,
             security_group_ids=tuple(interface.group_ids),
             launched_at=instance.launched_at,
-            serving=is_up(instance.life, self._world.now()),
+            serving=is_up(instance.life, self._world.now()) and self._world.cut_off_since(instance) is None,
             tags=self._world.tags(instance.instance_id),
             detailed_monitoring=instance.monitoring,
+            impaired_since=self._world.impaired_since(instance),
         )
 
     def _fronts_of(self, instance: Instance, network: Network, ports: tuple[int, ...]) -> Iterable[Front]:
-        interface, up = instance.interface, is_up(instance.life, self._world.now())
+        interface, reachable = instance.interface, self._world.cut_off_since(instance) is None
+        up = reachable and is_up(instance.life, self._world.now())
         target = Target(interface.vpc_id, interface.subnet_id, tuple(interface.group_ids), interface.public_address)
         for port in ports:
             if port != SSH_PORT and port == self._ssh_port:

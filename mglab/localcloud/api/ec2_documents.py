@@ -8,7 +8,7 @@ from mglab.localcloud.api.ec2_options import option_members
 from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, Interface, World, tag_list, to_the_second, when
 from mglab.localcloud.api.ec2_types import is_nitro
 from mglab.localcloud.api.moto_room import ZONE_IDS
-from mglab.localcloud.rules.lifecycle import STATE_CODES, Check, State, reachability, status
+from mglab.localcloud.rules.lifecycle import STATE_CODES, Check, State, status
 
 CHECK_DETAILS: dict[Check, str] = {"ok": "passed", "initializing": "initializing", "impaired": "failed"}
 LOAD_BALANCER_REQUESTER = "amazon-elb"
@@ -221,13 +221,13 @@ def _attachment(interface: Interface) -> dict[str, Any]:
 
 def status_document(world: World, instance: Instance) -> dict[str, Any]:
     """Describe an instance's status checks (aws-facts 3.1)."""
-    system = _summary(system_check(world, instance), None)
+    system = _summary(system_check(world, instance), world.cut_off_since(instance))
     return {
         "AvailabilityZone": instance.interface.zone,
         "AvailabilityZoneId": ZONE_IDS.get(instance.interface.zone),
         "InstanceId": instance.instance_id,
         "InstanceState": state_document(instance.life.state),
-        "InstanceStatus": _summary(instance_check(world, instance), instance.off_since),
+        "InstanceStatus": _summary(instance_check(world, instance), world.impaired_since(instance)),
         "SystemStatus": system,
         "AttachedEbsStatus": system if is_nitro(instance.instance_type) else None,
         "Operator": {"Managed": False},
@@ -236,18 +236,22 @@ def status_document(world: World, instance: Instance) -> dict[str, Any]:
 
 def system_check(world: World, instance: Instance) -> Check:
     """Say what the check of an instance's host has found."""
+    if world.cut_off_since(instance) is not None:
+        return "impaired"
     return status(instance.life, world.now(), world.knobs.status_ok_s)
 
 
 def instance_check(world: World, instance: Instance) -> Check:
     """Say what the check of the instance itself has found."""
-    return reachability(instance.life, instance.off_since, world.now(), world.knobs.status_ok_s)
+    if world.impaired_since(instance) is not None:
+        return "impaired"
+    return status(instance.life, world.now(), world.knobs.status_ok_s)
 
 
-def _summary(check: Check, off_since: float | None) -> dict[str, Any]:
+def _summary(check: Check, since: float | None) -> dict[str, Any]:
     if check == "not-applicable":
         return {"Status": check}
     detail: dict[str, Any] = {"Name": "reachability", "Status": CHECK_DETAILS[check]}
-    if check == "impaired" and off_since is not None:
-        detail["ImpairedSince"] = when(off_since)
+    if since is not None:
+        detail["ImpairedSince"] = when(since)
     return {"Status": check, "Details": [detail]}

@@ -19,10 +19,9 @@ from mglab.localcloud.api import ec2_volumes
 from mglab.localcloud.api.ec2_documents import instance_document, state_document, status_document
 from mglab.localcloud.api.ec2_filters import Reader, page, select
 from mglab.localcloud.api.ec2_instance_filters import instance_readers, status_readers
-from mglab.localcloud.api.ec2_launch import check_vcpus, checked, launch, merged
+from mglab.localcloud.api.ec2_launch import admit, authorize, checked, launch, merged
 from mglab.localcloud.api.ec2_state import ACCOUNT, Instance, World, dry_run, new_id, when
 from mglab.localcloud.api.ec2_templates import find_template, find_version
-from mglab.localcloud.api.ec2_types import vcpus
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.rules.lifecycle import (
     Life,
@@ -61,9 +60,11 @@ class Instances:
             return self._reservation(repeated)
         template, extra_tags = self._template_of(params)
         whole = merged({k: v for k, v in params.items() if k != "LaunchTemplate"}, template)
+        authorize(world, whole)
         order = checked(world, whole)
         count = self._count(params, order.subnet_id)
-        check_vcpus(world, count * vcpus(order.instance_type))
+        zone = world.subnet(order.subnet_id).availability_zone
+        admit(world, [(order.instance_type, zone)] * count)
         dry_run(params)
         reservation_id = new_id("r")
         made = [launch(world, order, index, reservation_id, token) for index in range(count)]
@@ -75,7 +76,7 @@ class Instances:
     def start_instances(self, params: dict[str, Any]) -> dict[str, Any]:
         """Start stopped instances: a new public address, the same private one."""
         stopped = [i for i in self._named(params) if i.life.state == "stopped"]
-        check_vcpus(self._world, sum(vcpus(i.instance_type) for i in stopped))
+        admit(self._world, [(i.instance_type, i.interface.zone) for i in stopped])
         return {"StartingInstances": self._change(params, start)}
 
     def stop_instances(self, params: dict[str, Any]) -> dict[str, Any]:

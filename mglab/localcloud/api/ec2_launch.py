@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -18,11 +18,13 @@ from typing import Any
 
 from mglab.localcloud.api import moto_room
 from mglab.localcloud.api.ec2_options import asked_options, cpu_credits, instance_profile, metadata_options
-from mglab.localcloud.api.ec2_state import Image, Instance, Volume, World, missing, new_id, tags_for
+from mglab.localcloud.api.ec2_state import ACCOUNT, REGION, Image, Instance, Volume, World, missing, new_id, tags_for
 from mglab.localcloud.api.ec2_types import vcpus
 from mglab.localcloud.api.ec2_volumes import Disk, wanted_disk
-from mglab.localcloud.api.faults import ApiError
+from mglab.localcloud.api.faults import ApiError, refused
 from mglab.localcloud.knobs import Knobs
+from mglab.localcloud.rules import academy
+from mglab.localcloud.rules.faults import without_capacity
 from mglab.localcloud.rules.lifecycle import Pace, draw_pace, launched
 
 USER_DATA_LIMIT_BYTES = 16 * 1024  # raw, before base64: EC2's limit
@@ -141,6 +143,32 @@ def checked_contents(world: World, params: Mapping[str, Any]) -> tuple[str, str]
     return image_id, instance_type
 
 
+def authorize(world: World, params: Mapping[str, Any]) -> None:
+    """Refuse what a policy of the account does not let its user run; raises ApiError (aws-facts 5)."""
+    conditions = world.conditions
+    if conditions.settings.academy and not academy.may_run(params, DEFAULT_TYPE):
+        arn = conditions.caller(ACCOUNT)
+        raise refused(academy.denial("ec2", "RunInstances", params, ACCOUNT, REGION, arn=arn))
+
+
+def admit(world: World, wanted: Sequence[tuple[str, str]]) -> None:
+    """Refuse what EC2 cannot run: (type, zone) of each instance; raises ApiError (aws-facts 3.7 row 26, 2.3)."""
+    limit = world.conditions.settings.most_vcpus
+    in_use = [i.instance_type for i in world.instances.values() if i.life.state in ("pending", "running")]
+    asked = [instance_type for instance_type, _ in wanted]
+    refusal = academy.too_many_vcpus(_vcpus(asked), _vcpus(in_use), limit)
+    if refusal is not None:
+        raise refused(refusal)
+    closed = world.conditions.settings.faults.closed_zones
+    for instance_type, zone in wanted:
+        if zone in closed:
+            raise refused(without_capacity(instance_type, zone, moto_room.zones_offering(instance_type), closed))
+
+
+def _vcpus(instance_types: Iterable[str]) -> int:
+    return sum(map(vcpus, instance_types))
+
+
 def launch(world: World, order: Order, index: int, reservation_id: str, client_token: str) -> Instance:
     """Make one instance, pending."""
     now = world.now()
@@ -202,19 +230,6 @@ def _check_modelled(params: Mapping[str, Any]) -> None:
         raise ApiError("InvalidParameterValue", message)
 
 
-def check_vcpus(world: World, asked: int) -> None:
-    """Refuse to run so many vCPUs more when that goes over the account's (aws-facts 3.7 row 26)."""
-    running = (i for i in world.instances.values() if i.life.state in ("pending", "running"))
-    limit = world.knobs.vcpu_limit
-    if sum(vcpus(i.instance_type) for i in running) + asked > limit:
-        raise ApiError(
-            "VcpuLimitExceeded",
-            f"You have requested more vCPU capacity than your current vCPU limit of {limit} allows for the instance "
-            "bucket that the specified instance type belongs to. Please visit "
-            "http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit.",
-        )
-
-
 def _root_volume(world: World, order: Order, instance_id: str, zone: str) -> Volume:
     image: Image = world.image(order.image_id)
     volume = Volume(
@@ -263,11 +278,13 @@ def _subnet_for(world: World, subnet_id: str | None, instance_type: str, params:
         return subnet
     if wanted is not None:
         _check_offered(instance_type, wanted, offered)
+    closed = world.conditions.settings.faults.closed_zones
+    open_zones = [zone for zone in offered if zone not in closed] or offered
     defaults = [
         subnet
         for subnets in world.backend.subnets.values()
         for subnet in subnets.values()
-        if subnet.default_for_az and subnet.availability_zone in ((wanted,) if wanted else offered)
+        if subnet.default_for_az and subnet.availability_zone in ((wanted,) if wanted else open_zones)
     ]
     if not defaults:
         message = "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC."

@@ -41,6 +41,7 @@ class Networks:
             ingress={group.id: tuple(_ingress(rule) for rule in group.ingress_rules) for group in groups},
             routes={subnet.id: _routes(self._table_of(subnet)) for subnet in subnets},
             attached_gateways={gateway.vpc.id: gateway.id for gateway in gateways},
+            cut_off_zones=frozenset(self._world.conditions.cut_off_since),
         )
 
     def _table_of(self, subnet: Any) -> Any:

@@ -17,10 +17,11 @@ from typing import Any, NoReturn
 
 from mglab.localcloud.addresses import AddressPlan
 from mglab.localcloud.api import ec2_ids
+from mglab.localcloud.api.conditions import Conditions
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.api.moto_room import ACCOUNT, REGION, Backend
 from mglab.localcloud.knobs import DEFAULTS, Knobs
-from mglab.localcloud.rules.lifecycle import Life
+from mglab.localcloud.rules.lifecycle import Life, reachability
 
 __all__ = ["ACCOUNT", "REGION", "Image", "Instance", "Interface", "Template", "TemplateVersion", "Volume", "World"]
 
@@ -222,6 +223,7 @@ class World:
     random: Random
     directory: Path
     knobs: Knobs = DEFAULTS
+    conditions: Conditions = field(default_factory=Conditions)
     instances: dict[str, Instance] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
     interfaces: dict[str, Interface] = field(default_factory=dict)
@@ -243,6 +245,19 @@ class World:
             raise ApiError("InvalidInstanceID.Malformed", f'Invalid id: "{instance_id}"')
         found = self.instances.get(instance_id)
         return found or missing("InvalidInstanceID", f"The instance ID '{instance_id}' does not exist")
+
+    def cut_off_since(self, instance: Instance) -> float | None:
+        """Say since when an outage of its zone has kept a running instance from everybody; None: it is reachable."""
+        since = self.conditions.cut_off_since.get(instance.interface.zone)
+        return None if since is None or instance.life.state != "running" else max(since, instance.life.since)
+
+    def impaired_since(self, instance: Instance) -> float | None:
+        """Say since when its status checks fail, by an outage or without its processes; None: they do not."""
+        cut_off = self.cut_off_since(instance)
+        if cut_off is not None:
+            return cut_off
+        check = reachability(instance.life, instance.off_since, self.now(), self.knobs.status_ok_s)
+        return instance.off_since if check == "impaired" else None
 
     def image(self, image_id: str) -> Image:
         """Find a registered image; raises ApiError (row 21)."""

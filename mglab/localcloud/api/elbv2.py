@@ -54,6 +54,10 @@ class Elbv2:
     ) -> None:
         self._state = State(compute, now, account, region, random, secret, knobs)
 
+    def use_knobs(self, knobs: Knobs) -> None:
+        """Let the model's knobs be these from now on."""
+        self._state.knobs = knobs
+
     # ---- load balancers
 
     def create_load_balancer(self, params: Members) -> Members:
@@ -257,6 +261,10 @@ class Elbv2:
     def names(self) -> dict[str, tuple[str, ...]]:
         """Give what the balancers' DNS names resolve to."""
         return elbv2_plane.names(self._state, self._state.now())
+
+    def balancer_arns(self) -> tuple[str, ...]:
+        """Name every load balancer."""
+        return tuple(self._state.load_balancers)
 
     def listener_ports(self) -> tuple[int, ...]:
         """Give every port that some listener has."""

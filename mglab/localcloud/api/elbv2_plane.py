@@ -38,11 +38,13 @@ ROUTABLE = ("healthy", "unhealthy", "unhealthy.draining")
 
 def publish(state: State, now: float) -> None:
     """Move DNS on: zones come and go with the health of their targets (aws-facts 1.4)."""
+    cut_off = state.compute.network().cut_off_zones if state.load_balancers else frozenset()
     for balancer in state.load_balancers.values():
         if not balancer.active(now):
             continue
         groups = [members_of(state, group, balancer) for group in groups_of(state, balancer)]
-        wanted = routing.zones_in_dns(groups, tuple(balancer.places))
+        standing = tuple(zone for zone in balancer.places if zone not in cut_off) or tuple(balancer.places)
+        wanted = routing.zones_in_dns(groups, standing)
         before = {zone: leaves_at for zone, leaves_at in balancer.dns.items() if zone in balancer.places}
         balancer.dns = routing.published(before, wanted, now, state.knobs.dns_removal_lag_s)
 
@@ -92,6 +94,7 @@ def probes(
         for group, balancer in _groups_in_use(state)
         for key, instance, starts_at in _probed(state, group)
         for place in balancer.places.values()
+        if place.zone not in network.cut_off_zones
     )
 
 
@@ -127,7 +130,9 @@ def _node(
     heard = [
         listener
         for listener in listeners_of(state, balancer)
-        if balancer.active(now) and _client_reaches(network, balancer, place, listener.port)
+        if place.zone not in network.cut_off_zones
+        and balancer.active(now)
+        and _client_reaches(network, balancer, place, listener.port)
     ]
     ports = {listener.port for listener in heard}
     promised = reach.promised_ports(network, tuple(each.port for each in listeners_of(state, balancer)))

@@ -99,9 +99,10 @@ def deregister(state: State, group: TargetGroup, key: TargetKey, now: float) -> 
 
 def move_all(state: State, now: float) -> None:
     """Move every target of every group on to what it is now."""
+    cut_off = state.compute.network().cut_off_zones if state.target_groups else frozenset()
     for group in state.target_groups.values():
         for key in list(group.targets):
-            _move(state, group, key, now)
+            _move(state, group, key, now, cut_off)
         group.departed = {key: until for key, until in group.departed.items() if now < until}
         group.ended = {key: until for key, until in group.ended.items() if now < until}
 
@@ -129,15 +130,16 @@ def instance_of(state: State, key: TargetKey) -> InstanceView | None:
     return None if found is None or found.state == "terminated" else found
 
 
-def _move(state: State, group: TargetGroup, key: TargetKey, now: float) -> None:
+def _move(
+    state: State, group: TargetGroup, key: TargetKey, now: float, cut_off: frozenset[str] = frozenset()
+) -> None:
     found = group.targets[key]
     instance = instance_of(state, key)
     if instance is None:
         deregister(state, group, key, now)
     elif found.target.leaves_at is None:
-        found.target = health.step(
-            found.target, _surroundings(state, group, found, instance), _thresholds(state, group), now
-        )
+        around = _surroundings(state, group, found, instance, cut_off)
+        found.target = health.step(found.target, around, _thresholds(state, group), now)
         if found.target.probed_from is None:
             found.forget_probes()
     if health.gone(found.target, now):
@@ -150,14 +152,16 @@ def _thresholds(state: State, group: TargetGroup) -> health.Thresholds:
     return health.Thresholds(group.healthy_threshold, group.unhealthy_threshold, state.knobs.initial_passes, draining_s)
 
 
-def _surroundings(state: State, group: TargetGroup, found: Registration, instance: InstanceView) -> health.Surroundings:
+def _surroundings(
+    state: State, group: TargetGroup, found: Registration, instance: InstanceView, cut_off: frozenset[str]
+) -> health.Surroundings:
     balancer = balancer_of(state, group)
     zones = frozenset(balancer.places) if balancer else frozenset()
     return health.Surroundings(
         unused=health.unused_because(instance.state, in_use=balancer is not None, zone_enabled=instance.zone in zones),
         balancer_active_at=balancer.active_at if balancer else 0.0,
-        zones=zones,
-        streaks=found.streaks,
+        zones=zones - cut_off,
+        streaks={zone: streak for zone, streak in found.streaks.items() if zone not in cut_off},
     )
 
 

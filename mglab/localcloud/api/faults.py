@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mglab.localcloud.rules.faults import Refusal
+
 
 class ApiError(Exception):
     """One error answer. ``code`` is the wire code, e.g. ``DuplicateListener``, not the shape's name."""
@@ -21,3 +23,8 @@ def missing_members(names: Sequence[str]) -> ApiError:
     count = "1 validation error" if len(names) == 1 else f"{len(names)} validation errors"
     told = "; ".join(f"Value null at '{name}' {demand}" for name in names)
     return ApiError("ValidationError", f"{count} detected: {told}")
+
+
+def refused(refusal: Refusal) -> ApiError:
+    """Make the error answer of a refusal that the rules have decided."""
+    return ApiError(refusal.code, refusal.message, refusal.status)

@@ -59,7 +59,7 @@ require(
     *("create_vpc", "create_subnet", "create_default_subnet", "create_security_group", "create_route_table"),
     *("get_security_group_from_id", "get_security_group_from_name", "associate_route_table", "delete_route"),
     *("create_internet_gateway", "attach_internet_gateway", "detach_internet_gateway", "disassociate_route_table"),
-    *("create_route", "delete_key_pair", "delete_vpc", "delete_subnet", "delete_internet_gateway"),
+    *("create_route", "delete_key_pair", "import_key_pair", "delete_vpc", "delete_subnet", "delete_internet_gateway"),
     *("delete_route_table", "delete_security_group", "_delete_security_group"),
 )
 require(moto_acls.NetworkAcl, "associations")

@@ -45,6 +45,7 @@ SERVICE_OF_SCOPE = {
     "autoscaling": "autoscaling",
     "monitoring": "cloudwatch",
     "sts": "sts",
+    "iam": "iam",
 }
 """What a signature's scope calls a service -> what botocore calls it."""
 MOST_BODY_BYTES = 4 * 1024 * 1024

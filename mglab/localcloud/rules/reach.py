@@ -48,6 +48,8 @@ class Network:
     """subnet id -> routes of the table it uses (its own, else the main one)"""
     attached_gateways: dict[str, str] = field(default_factory=dict)
     """vpc id -> igw id"""
+    cut_off_zones: frozenset[str] = frozenset()
+    """Zones in an outage: what stands there neither reaches anybody nor is reached."""
 
 
 @dataclass(frozen=True)
