@@ -20,8 +20,11 @@ INTRODUCTION = """\
 # What the local cloud does as AWS does
 
 Made by `python -m tests.conformance.table` from the tests: do not edit it. A row is a fact of AWS's behaviour in
-this lab; its letter says how sure one may be of it ({letters}). Beside it stands the test that shows it on the local
-cloud, the knob that turns it (`mglab cloud knobs`), or why it is left out.
+this lab; its letter says how sure one may be of it:
+{letters}.
+Beside it stands the test that shows it on the local cloud, the knob that turns it (`mglab cloud knobs`), or why it is
+left out. A knob is there for what nobody outside AWS can know, mostly how long something takes; its default is what
+others observed.
 """
 
 
