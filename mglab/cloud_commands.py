@@ -19,15 +19,21 @@ def cloud(options: argparse.Namespace) -> int:
     if options.verb == "knobs":
         return _list_knobs(clouds.knobs(options.knobs), as_json=options.json)
     _check_words(options)
+    for flag, verb in (("fresh", "up"), ("keep", "down")):
+        if getattr(options, flag) and options.verb != verb:
+            raise UsageError(f"--{flag} is for 'cloud {verb}'", hint=f"mglab cloud {verb} --{flag}")
     name = options.name or os.environ.get("MGLAB_CLOUD") or config.DEFAULT_CLOUD
     if options.verb == "down":
-        clouds.ask("down", name)
-        print("null" if options.json else f"cloud {name} is down")
+        clouds.ask("down", name, words=["--keep"] if options.keep else [])
+        print("null" if options.json else f"cloud {name} is down" + (", and kept" if clouds.kept(name) else ""))
         return 0
     verb = options.verb if options.verb in ("up", "set") else "status"
-    cloud = clouds.ask(verb, name, options.rate, options.knobs, options.words)
+    words = [*options.words, "--fresh"] if options.fresh else options.words
+    cloud = clouds.ask(verb, name, options.rate, options.knobs, words)
     if cloud is None:
-        hint = "start it: python3 -m mglab cloud up" + ("" if name == config.DEFAULT_CLOUD else f" --name {name}")
+        comes_back = ", with what was in it" if clouds.kept(name) else ""
+        named = "" if name == config.DEFAULT_CLOUD else f" --name {name}"
+        hint = f"start it{comes_back}: python3 -m mglab cloud up{named}"
         raise CloudUnavailable(f"the local cloud {name!r} is not running", hint=hint)
     if options.verb == "env":
         known = clouds.environment_of(cloud)
@@ -38,8 +44,10 @@ def cloud(options: argparse.Namespace) -> int:
     told = f"rate {cloud['rate']:g}, process {cloud['pid']}"
     told += clouds.knobs_in_words(cloud) + clouds.settings_in_words(cloud)
     print(f"cloud {name}: {cloud['endpoint']}, {cloud['region']}, {told}")
+    for note in cloud.get("notes", []) if verb == "up" else []:
+        print(note)
     if other := cloud.get("other_knobs"):
-        print(f"it was running already and keeps its knobs: {other}; for others, first: mglab cloud down")
+        print(f"it was there already and keeps its knobs: {other}; for others, first: mglab cloud down")
     if other := cloud.get("not_set"):
         print(f"it was running already and was not set to {other}: mglab cloud set {other}")
     return 0

@@ -97,7 +97,8 @@ def _about_cloud(cloud: dict[str, Any] | None, name: str, backend: str) -> str:
     if backend == "aws":
         return "on your AWS account now:"
     if not cloud:
-        return f"cloud {name}: not running"
+        kept = f"; what was in it is kept: python3 -m mglab cloud up --name {name}" if clouds.kept(name) else ""
+        return f"cloud {name}: not running{kept}"
     return f"cloud {name}: running at rate {cloud['rate']:g}{clouds.knobs_in_words(cloud)}; in it now:"
 
 
@@ -299,9 +300,11 @@ def backend_named(name: str) -> str:
 
 
 def _cloud_runs(folder: Path) -> bool:
+    """Say whether a run's cloud runs; one that has ended with something in it is started again for that."""
     from mglab.workbook import clouds, runs
 
-    return clouds.ask("status", runs.cloud_of(folder)) is not None
+    name = runs.cloud_of(folder)
+    return clouds.ask("up" if clouds.kept(name) else "status", name) is not None
 
 
 def _connected(folder: Path, backend: str) -> Any:

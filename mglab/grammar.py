@@ -76,7 +76,10 @@ CLOUD_HELP = """\
   mglab cloud knobs               list all that may be set, and what the model takes for granted
   mglab cloud up --knob publication_delay_s=0   start it with another value of a knob
   eval "$(mglab cloud env)"       let the AWS CLI, Terraform or an SDK use it
-  mglab cloud down"""
+  mglab cloud down                stop it for good: what is in it is gone (--keep: the next up brings it back)
+
+A cloud that ended otherwise - a crash, a restart of this machine, hours without a request - comes back with 'up': the
+same resources, addresses and keys, instances booted again, open sessions going on. 'up --fresh' begins anew."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -151,6 +154,8 @@ def grammar() -> tuple[Parser, dict[str, Parser]]:
     cloud.add_argument("words", nargs="*", metavar="NAME=VALUE", help="what to set, with up and set")
     cloud.add_argument("--name", default="", help="which cloud (default: MGLAB_CLOUD, else 'default')")
     cloud.add_argument("--rate", type=_rate, default=60.0, help="lab seconds per second (default: 60)")
+    cloud.add_argument("--fresh", action="store_true", help="up: begin anew, with nothing of what was in it")
+    cloud.add_argument("--keep", action="store_true", help="down: keep what is in it for the next up")
     _knobs(cloud)
     ssh = _about(
         command("ssh", commands.ssh, "open a shell on an instance of a run, or run one command there", SSH_HELP)

@@ -117,7 +117,8 @@ def _connect_local(run: str, config: Config, environ: Mapping[str, str]) -> Lab:
     session = boto3.Session(botocore_session=unconfigured_session())
     silence = f"the local cloud {directory.name!r} does not answer"
     log = f"its log says why: {directory / 'log' / 'control.log'}"
-    translate_errors(session.events, on_silence=silence, hint=log, when_denied=_DENIED_HERE)
+    hint = f"{_start(directory.name)}, then run the cell again; {log}"
+    translate_errors(session.events, on_silence=silence, hint=hint, when_denied=_DENIED_HERE)
     clock = FollowedClock(directory / "cloud.json")
     absorb(session.events, clock)
     clients = {service: _local_client(session, service, cloud) for service in SERVICES}

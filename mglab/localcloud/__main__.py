@@ -1,9 +1,10 @@
 """``python -m mglab.localcloud up|down|set|status|knobs|serve``: the local cloud as a program of its own.
 
 ``up`` starts a supervisor in the background (or finds the one that runs) and prints what it says of itself
-as JSON; ``down`` stops it, also one that is just starting, and waits until it is gone; ``status`` prints the JSON
-or ``null``; ``set`` changes one that runs; ``knobs`` lists what may be set. Words that cannot be are refused before
-anything else, with exit code 2.
+as JSON; ``down`` stops it, also one that is just starting, waits until it is gone and ends its world (with ``--keep``
+it does not: the next ``up`` brings it back, as it does after a crash); ``up --fresh`` is ``down`` and ``up``;
+``status`` prints the JSON or ``null``; ``set`` changes one that runs; ``knobs`` lists what may be set. Words that
+cannot be are refused before anything else, with exit code 2.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mglab.errors import CloudUnavailable, LabError
-from mglab.localcloud import control, knobs, settings, statefile
+from mglab.localcloud import control, knobs, settings, snapshot, statefile
 
 START_BOUND_S = 60.0
 STOP_BOUND_S = 10.0
@@ -54,12 +55,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def up(options: argparse.Namespace) -> dict[str, Any]:
     """Start the cloud, or find it running; give what it says of itself, and where its knobs are not as asked."""
+    if options.fresh:
+        down(options)
     found = statefile.read(options.directory)
     if found:
-        asked = settings.read(options.words, settings.Settings(), options.knobs, running=False)
-        other = knobs.difference(found.get("knobs", {}), options.all_knobs)
-        unlike = [word for word in options.words if not _holds(found, asked, word)]
-        return found | ({"other_knobs": other} if other else {}) | ({"not_set": " ".join(unlike)} if unlike else {})
+        return _compared(found, options) | {"notes": []}
     log = _log_file(options.directory)
     _require_room(options.directory)
     supervisor = _spawn(options, log)
@@ -68,7 +68,7 @@ def up(options: argparse.Namespace) -> dict[str, Any]:
         if found := statefile.read(options.directory):
             if found["pid"] != supervisor.pid:  # somebody else's ``up`` was faster
                 supervisor.terminate()
-            return found
+            return _compared(found, options)
         if supervisor.poll() is not None and not statefile.holder(options.directory):
             break
         time.sleep(LOOK_S)
@@ -88,13 +88,23 @@ def _holds(found: dict[str, Any], asked: settings.Change, word: str) -> bool:
 
 
 def down(options: argparse.Namespace) -> None:
-    """Stop the cloud and wait until its supervisor is gone; one that does not run is no error."""
+    """Stop the cloud, wait until its supervisor is gone, and end its world; one that does not run is no error."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         pid = statefile.holder(options.directory)
         if not pid or _ended(pid, number, options.directory):
             statefile.remove(options.directory)
+            if not options.keep:
+                snapshot.forget(options.directory)
             return
     raise CloudUnavailable(f"process {pid} of the local cloud does not end", hint="look at it with ps")
+
+
+def _compared(found: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+    """Add where a cloud is not as asked: a world keeps its own knobs and settings."""
+    asked = settings.read(options.words, settings.Settings(), options.knobs, running=False)
+    other = knobs.difference(found.get("knobs", {}), options.all_knobs)
+    unlike = [word for word in options.words if not _holds(found, asked, word)]
+    return found | ({"other_knobs": other} if other else {}) | ({"not_set": " ".join(unlike)} if unlike else {})
 
 
 def set_(options: argparse.Namespace) -> dict[str, Any] | None:
@@ -178,6 +188,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--knob", action="append", default=[], metavar="NAME=VALUE", help="turn a knob of the model")
     parser.add_argument("--seed", type=int, default=0, help="of the modelled jitter")
     parser.add_argument("--idle-stop-s", type=float, default=4 * 3600.0, help="stop after so many quiet wall seconds")
+    parser.add_argument("--fresh", action="store_true", help="up: begin a new world, whatever is kept or runs")
+    parser.add_argument("--keep", action="store_true", help="down: keep the world for the next up")
     parser.add_argument("--servers", type=Path, default=Path(__file__).resolve().parents[2] / "servers")
     return parser
 

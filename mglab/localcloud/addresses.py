@@ -8,6 +8,8 @@ abstract socket: atomic, seen by every user of the host, gone with the process t
 from __future__ import annotations
 
 import socket
+import time
+import zlib
 from dataclasses import dataclass
 
 from mglab.errors import CloudUnavailable
@@ -17,6 +19,7 @@ FIRST_SLOT, LAST_SLOT = 64, 250
 HIGH_SSH_PORT = 10022
 """Stands for port 22 where this user may not have it."""
 HOSTS_PER_BLOCK = 250
+_LOOK_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -43,17 +46,36 @@ def _address(second: int, number: int) -> str:
     return f"127.{second}.{block}.{host + 1}"
 
 
-def claim() -> tuple[AddressPlan, socket.socket]:
-    """Claim the first free slot; hold the socket for as long as the addresses are in use."""
-    for slot in range(FIRST_SLOT, LAST_SLOT, 2):
-        held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            held.bind(f"\0mglab-slot-{slot}")
-        except OSError:
-            held.close()
-            continue
-        return AddressPlan(slot), held
+def preferred(word: str) -> int:
+    """Give the slot that a cloud of this name asks for first: its own, so that another seldom takes it meanwhile."""
+    return FIRST_SLOT + 2 * (zlib.crc32(word.encode()) % len(range(FIRST_SLOT, LAST_SLOT, 2)))
+
+
+def claim(first: int = FIRST_SLOT, patience_s: float = 0.0) -> tuple[AddressPlan, socket.socket]:
+    """Claim this slot, or the next free one; hold the socket for as long as the addresses are in use.
+
+    ``patience_s`` is how long the first may still be held by a data plane that is just ending.
+    """
+    deadline = time.monotonic() + patience_s
+    while (held := _held(first)) is None and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+    if held is not None:
+        return AddressPlan(first), held
+    slots = range(FIRST_SLOT, LAST_SLOT, 2)
+    for slot in (*(each for each in slots if each >= first), *(each for each in slots if each < first)):
+        if (held := _held(slot)) is not None:
+            return AddressPlan(slot), held
     raise CloudUnavailable("every loopback slot of this host is taken", hint="stop a cloud: mglab cloud down NAME")
+
+
+def _held(slot: int) -> socket.socket | None:
+    held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        held.bind(f"\0mglab-slot-{slot}")
+    except OSError:
+        held.close()
+        return None
+    return held
 
 
 def ssh_port(plan: AddressPlan) -> int:

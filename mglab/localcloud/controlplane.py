@@ -26,13 +26,14 @@ from mglab.localcloud.api.autoscaling import AutoScaling
 from mglab.localcloud.api.cloudwatch import CloudWatch
 from mglab.localcloud.api.conditions import Conditions
 from mglab.localcloud.api.doorman import Doorman
-from mglab.localcloud.api.ec2 import Ec2
+from mglab.localcloud.api.ec2 import Ec2, Setting
 from mglab.localcloud.api.elbv2 import Elbv2
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.api.iam import Iam
 from mglab.localcloud.api.moto_room import ACCOUNT, REGION
 from mglab.localcloud.api.sts import Sts
 from mglab.localcloud.instance_metrics import InstanceMetrics
+from mglab.localcloud.kept import Kept, passing
 from mglab.localcloud.knobs import Knobs
 from mglab.localcloud.processor import BASIC_MINUTES, Datum, Processor, data_of, window_ended
 from mglab.localcloud.rules.reach import SSH_PORT
@@ -48,7 +49,7 @@ BOOT_FLOOR_WALL_S = 4.0
 
 
 @dataclass
-class ControlPlane:
+class ControlPlane(Kept):
     """Everything one cloud knows. Whoever reads or changes it holds ``lock``."""
 
     clock: Clock
@@ -61,8 +62,10 @@ class ControlPlane:
     """As ``processor``, for one-minute points."""
     knobs: Knobs
     instance_metrics: InstanceMetrics = field(default_factory=InstanceMetrics)
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    last_minute: int = 0
+    lock: threading.RLock = passing(threading.RLock)
+    last_minute: int = passing(int)
+    booted: frozenset[str] = frozenset()
+    """The instances that have had a file tree: one of these without it has lost its disk."""
 
     def services(self, access_key_id: str) -> Mapping[str, object]:
         """Give the services that are ours, by botocore's name for each."""
@@ -104,10 +107,22 @@ def create(
     return ControlPlane(clock, ec2, elbv2, autoscaling, cloudwatch, by_window, by_minute, knobs, last_minute=minute)
 
 
+def host_restarted(cloud: ControlPlane, setting: Setting) -> None:
+    """Go on with a world that comes back, in another process: as after a restart of every host in it.
+
+    Lab time has gone on while the cloud was away, as it does on a host that sleeps.
+    """
+    now = cloud.clock.time()
+    cloud.last_minute = int(now) // MINUTE_S
+    cloud.ec2.host_restarted(now, setting)
+    cloud.elbv2.host_restarted(now, at_least_s=BOOT_FLOOR_WALL_S * cloud.clock.rate)
+
+
 def tick(cloud: ControlPlane, observed: Observed) -> Desired:
     """Let every service act on what was seen; give what should be from now on."""
     now = cloud.clock.time()
     _each_minute(cloud, observed, now)  # first: a minute's points are of that minute, not of what came after it
+    _note_booted(cloud, observed)
     learner_lab.tick(cloud.conditions(), cloud.ec2, lambda at: delete_what_runs(cloud, at), now)
     cloud.ec2.observe(observed)
     cloud.elbv2.observe(observed, cloud.clock.lab_time_of)
@@ -115,6 +130,13 @@ def tick(cloud: ControlPlane, observed: Observed) -> Desired:
     cloud.autoscaling.tick(now)
     cloud.elbv2.tick(now)
     return _desired(cloud)
+
+
+def _note_booted(cloud: ControlPlane, observed: Observed) -> None:
+    there = {instance.instance_id for instance in cloud.ec2.instances()}
+    booted = cloud.booted.union(it.instance_id for it in observed.machines if it.boots) & there
+    if booted != cloud.booted:
+        cloud.booted = booted
 
 
 def _each_minute(cloud: ControlPlane, observed: Observed, now: float) -> None:

@@ -4,39 +4,40 @@ It is the control plane: it owns the world, answers the API on the loopback, tic
 second, and holds the data plane as its one child. Who dies takes the rest along: the data plane sees its
 line close and ends every machine; a data plane that is gone ends the supervisor with a word in the log.
 
-A cloud that nobody has asked anything for ``idle_stop_s`` wall seconds stops by itself.
+A cloud that nobody has asked anything for ``idle_stop_s`` wall seconds stops by itself. What was in it is kept
+(``keeper``), and comes back when it is started again (``revival``).
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mglab.clock import AdjustableClock, starting_now
+from mglab.clock import AdjustableClock
 from mglab.errors import CloudUnavailable
-from mglab.localcloud import addresses, control, link, statefile, steering
+from mglab.localcloud import addresses, control, link, revival, statefile, steering
 from mglab.localcloud.api import app, moto_room, server
 from mglab.localcloud.api.signature import Credentials, Verifier
-from mglab.localcloud.controlplane import BASE_IMAGE_ID, PROJECT2_IMAGE_ID, ControlPlane, create, tick
+from mglab.localcloud.controlplane import ControlPlane, tick
+from mglab.localcloud.keeper import Keeper
 from mglab.localcloud.knobs import DEFAULTS, Knobs
-from mglab.localcloud.machines import catalogue
+from mglab.localcloud.snapshot import Identity
 
 log = logging.getLogger("mglab.localcloud")
 
 TICK_S = 0.05
 DATA_PLANE_BOUND_S = 30.0
-DISCARDED = ".discarded-"
+SLOT_PATIENCE_S = 5.0
+"""How long a data plane may take to find out that its supervisor was killed, and to give the addresses free."""
 SHIM = Path(__file__).parent / "machines" / "shim"
 
 
@@ -79,52 +80,99 @@ def serve(options: Options) -> None:
     Its lock is held by this process (``statefile.hold``) and goes with it.
     """
     stopping = _stop_on_signals()
-    plan, slot = addresses.claim()
-    sockets = Path(tempfile.mkdtemp(prefix="mglab-"))
+    statefile.await_data_plane(options.directory)
+    kept, lost = revival.found(options.directory)
+    if kept:
+        plan, slot = addresses.claim(kept.identity.slot, SLOT_PATIENCE_S)
+    else:
+        plan, slot = addresses.claim(addresses.preferred(str(options.directory)))
+    sockets = revival.sockets_folder(kept)
     try:
         place = Place(plan, slot, sockets / "resolver", sockets / "control", addresses.ssh_port(plan))
-        _serve(options, place, stopping)
+        world = revival.begun(_beginning(options, place), kept)
+        _serve(options, place, replace(world, notes=(*lost, *world.notes)), stopping)
     finally:
         statefile.remove(options.directory)
         shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _serve(options: Options, place: Place, stopping: threading.Event) -> None:
-    clock = AdjustableClock(starting_now(options.rate))
-    _fresh_trees(options)
-    cloud = create(clock, place.plan, options.directory, options.seed, options.knobs, place.ssh_port)
-    activity = Activity()
-    verifier = Verifier(steering.new_credentials(session=False), moto_room.REGION, time.time)
-    services = cloud.services(verifier.credentials.access_key_id)
-    api = app.application(services, cloud.lock, verifier, moto_room.answer, cloud.doorman(options.seed))
-    endpoint = server.serve(_noting(api, activity))
+def _beginning(options: Options, place: Place) -> revival.Beginning:
+    return revival.Beginning(
+        options.directory, options.servers, options.rate, options.seed, options.knobs, place.plan, place.ssh_port
+    )
+
+
+def _serve(options: Options, place: Place, world: revival.World, stopping: threading.Event) -> None:
+    cloud, verifier, activity = world.cloud, world.verifier, Activity()
+    keeper = Keeper(cloud, options.directory)
+    endpoint = _endpoint(_noting(_api(world, keeper, options.seed), activity), world.port)
+    keeper.start(lambda: _identity(verifier, endpoint, place))
     data_plane = link.start(options.directory, place.resolver, place.slot.fileno())
 
+    notes = (*world.notes, *_moved(world.port, endpoint))
+
     def published() -> dict[str, Any]:
-        state = _state(options, cloud, endpoint.endpoint, verifier.credentials, place)
+        state = _state(options, cloud, endpoint.endpoint, verifier.credentials, place, notes)
         statefile.write(options.directory, state)
         return state
 
     def set_(words: Sequence[str]) -> dict[str, Any]:
         activity.last = time.monotonic()
-        return steered.set(words)
+        state = steered.set(words)
+        keeper.keep("Set")
+        return state
 
+    clock = cloud.clock
+    assert isinstance(clock, AdjustableClock)
     steered = steering.Steering(cloud, clock, verifier, options.directory, published)
     channel = control.Channel(place.control, set_)
     try:
         _first_tick(cloud, data_plane)
-        steered.set(options.settings, running=False)
+        steered.set(() if world.port else options.settings, running=False)
         log.info("cloud %s serves at %s, process %d", options.name, endpoint.endpoint, os.getpid())
-        _run(cloud, data_plane, stopping, activity, options.idle_stop_s, published)
+        for note in notes:
+            log.info(note)
+        _run(cloud, data_plane, keeper, stopping, activity, options.idle_stop_s, published)
     finally:
         channel.close()
         endpoint.close()
+        keeper.stop()
         data_plane.stop()
+
+
+def _api(world: revival.World, keeper: Keeper, seed: int) -> app.Application:
+    cloud, verifier = world.cloud, world.verifier
+    services = cloud.services(verifier.credentials.access_key_id)
+    return app.application(services, cloud.lock, verifier, moto_room.answer, cloud.doorman(seed), keeper.keep)
+
+
+def _endpoint(api: app.Application, port: int) -> server.Server:
+    """Listen at the port of the cloud's earlier life, for sessions that know it; at any other when it is taken."""
+    try:
+        return server.serve(api, port)
+    except OSError:
+        return server.serve(api)
+
+
+def _moved(port: int, endpoint: server.Server) -> tuple[str, ...]:
+    if port in (0, endpoint.port):
+        return ()
+    return (f"its port {port} is taken, it answers at {endpoint.port}: open sessions have to connect anew",)
+
+
+def _identity(verifier: Verifier, endpoint: server.Server, place: Place) -> Identity:
+    keys = [[it.access_key_id, it.secret_access_key, it.session_token] for it in _every_key(verifier)]
+    return Identity(keys, verifier.any_region, endpoint.port, place.plan.slot, str(place.resolver))
+
+
+def _every_key(verifier: Verifier) -> tuple[Credentials, ...]:
+    return (verifier.credentials, *verifier.expired)
 
 
 def _run(
     cloud: ControlPlane,
     data_plane: link.DataPlane,
+    keeper: Keeper,
     stopping: threading.Event,
     activity: Activity,
     idle_stop_s: float,
@@ -147,6 +195,7 @@ def _run(
                 publish()
         if desired != sent:
             data_plane.want(desired)
+            keeper.note()
             sent = desired
         troubles = _logged(troubles, frozenset(observed.troubles))
     log.info("told to stop")
@@ -169,25 +218,9 @@ def _first_tick(cloud: ControlPlane, data_plane: link.DataPlane) -> None:
         raise CloudUnavailable("the data plane did not start", hint=f"read {data_plane.log}")
 
 
-def _fresh_trees(options: Options) -> None:
-    """Start from the seeded images alone: instances of an earlier life are gone."""
-    for discarded in options.directory.glob(f"{DISCARDED}*"):
-        shutil.rmtree(discarded, ignore_errors=True)
-    for name in ("images", "instances"):
-        _discard(options.directory / name)
-        (options.directory / name).mkdir()
-    catalogue.seed(options.directory, options.servers, base_image_id=BASE_IMAGE_ID, project2_image_id=PROJECT2_IMAGE_ID)
-
-
-def _discard(folder: Path) -> None:
-    """Put a folder out of the way at once and delete what can be: an earlier life may still be ending in it."""
-    aside = Path(tempfile.mkdtemp(prefix=DISCARDED, dir=folder.parent))
-    with contextlib.suppress(FileNotFoundError):
-        folder.rename(aside / folder.name)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _state(options: Options, cloud: ControlPlane, endpoint: str, keys: Credentials, place: Place) -> dict[str, Any]:
+def _state(
+    options: Options, cloud: ControlPlane, endpoint: str, keys: Credentials, place: Place, notes: tuple[str, ...]
+) -> dict[str, Any]:
     clock = cloud.clock
     return {
         "name": options.name,
@@ -208,6 +241,7 @@ def _state(options: Options, cloud: ControlPlane, endpoint: str, keys: Credentia
         "client_environment": {"PYTHONPATH": str(SHIM), "MGLAB_RESOLVER": str(place.resolver)},
         "ssh_port": place.ssh_port,
         "log": str(options.directory / "log"),
+        "notes": list(notes),
     }
 
 

@@ -24,6 +24,7 @@ import logging
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
 import time
@@ -33,6 +34,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from mglab.localcloud import statefile
 from mglab.localcloud.seam import Desired, Front, ImageSpec, MachineReport, MachineSpec, Node, Observed
 from mglab.localcloud.wires import fronts
 from mglab.localcloud.wires.balancer import Balancer, cut_off
@@ -279,6 +281,17 @@ def set_belts() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def orphaned(descriptor: int) -> bool:
+    """Say whether the other end of a connection is gone."""
+    with socket.socket(fileno=os.dup(descriptor)) as wire:
+        try:
+            return wire.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+
 def log_to(directory: Path) -> None:
     """Write the log beside the control plane's."""
     folder = directory / "log"
@@ -293,8 +306,11 @@ def main(arguments: list[str] | None = None) -> int:
 
     options = _parser().parse_args(arguments)
     os.set_inheritable(options.fd, False)
+    statefile.hold_data(options.directory)
     set_belts()
     log_to(options.directory)
+    if orphaned(options.fd):
+        return 0  # killed while we started: the next life has the file trees, and they are not to be touched
     log.info("data plane of %s starts, process %d", options.directory, os.getpid())
     try:
         run(DataPlane(Connection(options.fd), Fleet(options.directory, options.resolver), options.resolver))

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mglab.localcloud.api.compute import InstanceView
+from mglab.localcloud.kept import Kept, passing
 from mglab.localcloud.processor import BASIC_MINUTES, Datum, dimension_sets
 from mglab.localcloud.rules import credits
 from mglab.localcloud.seam import Observed, TrafficReport
@@ -34,14 +35,14 @@ CHECKS = ("StatusCheckFailed", "StatusCheckFailed_Instance", "StatusCheckFailed_
 
 
 @dataclass
-class InstanceMetrics:
+class InstanceMetrics(Kept):
     """Remembers each running instance's traffic at the last points, and its credits."""
 
-    at_minute: dict[str, TrafficReport] = field(default_factory=dict)
-    at_window: dict[str, TrafficReport] = field(default_factory=dict)
+    at_minute: dict[str, TrafficReport] = passing(dict)
+    at_window: dict[str, TrafficReport] = passing(dict)
     accounts: dict[str, credits.Account] = field(default_factory=dict)
-    been_on: set[str] = field(default_factory=set)
-    down: set[str] = field(default_factory=set)
+    been_on: set[str] = passing(set)
+    down: set[str] = passing(set)
     """Whose machine was off at the last minute though it had run."""
 
     def minute(self, observed: Observed, instances: Iterable[InstanceView]) -> list[Datum]:

@@ -15,9 +15,10 @@ is the average over the others (aws-facts 2.6).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mglab.localcloud.api.compute import InstanceView
+from mglab.localcloud.kept import Kept, passing
 from mglab.localcloud.rules.statistics import cpu_utilization
 from mglab.localcloud.seam import Observed
 
@@ -28,13 +29,13 @@ Datum = tuple[str, str, dict[str, str], float, str]
 
 
 @dataclass
-class Processor:
+class Processor(Kept):
     """Remembers each running instance's CPU counter at the last point, its boots, and when that was (wall seconds)."""
 
     core_share: float
-    burned_ns: dict[str, int] = field(default_factory=dict)
-    boots: dict[str, int] = field(default_factory=dict)
-    measured_at: float = 0.0
+    burned_ns: dict[str, int] = passing(dict)
+    boots: dict[str, int] = passing(dict)
+    measured_at: float = passing(float)
 
     def points(
         self, observed: Observed, instances: Iterable[InstanceView], wall_time: float, warming: Collection[str] = ()

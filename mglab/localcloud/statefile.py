@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import struct
 import tempfile
 import time
@@ -25,6 +26,7 @@ from mglab.errors import CloudUnavailable
 
 PATIENCE_S = 10.0
 """How long an earlier life of the cloud may take to end before its folder counts as taken."""
+DATA_LOCK = "data.lock"
 _LOOK_S = 0.02
 _ABSENT = (FileNotFoundError, NotADirectoryError)
 _FLOCK = "hhqqi"
@@ -82,10 +84,30 @@ def hold(directory: Path, patience_s: float = PATIENCE_S) -> int:
     return descriptor
 
 
-def holder(directory: Path) -> int:
+def hold_data(directory: Path, patience_s: float = PATIENCE_S) -> None:
+    """Take the data plane's own lock, until this process ends; one of an earlier life that is ending is waited for."""
+    descriptor = os.open(directory / DATA_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + patience_s
+    while not _taken(descriptor):
+        if time.monotonic() > deadline:
+            raise CloudUnavailable(f"another data plane works in {directory}", hint="stop the cloud: mglab cloud down")
+        time.sleep(_LOOK_S)
+
+
+def await_data_plane(directory: Path, patience_s: float = PATIENCE_S) -> None:
+    """Wait until an earlier life's data plane has ended, which has the file trees till then; kill one that hangs."""
+    deadline = time.monotonic() + patience_s
+    while pid := holder(directory, DATA_LOCK):
+        if time.monotonic() > deadline:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_LOOK_S)
+
+
+def holder(directory: Path, lock: str = "lock") -> int:
     """Give the process id of the supervisor that holds the cloud's lock, 0 when there is none."""
     with contextlib.suppress(*_ABSENT):
-        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(directory / lock, os.O_RDWR | os.O_CLOEXEC)
         try:
             asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
             kind, *_, pid = struct.unpack(_FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))

@@ -25,10 +25,15 @@ def directory_of(name: str, environ: Mapping[str, str]) -> Path:
     return cloud_directory({**environ, "MGLAB_CLOUD": name})
 
 
+def kept(name: str) -> bool:
+    """Say whether a cloud that does not run would come back with what was in it (``up``)."""
+    return (directory_of(name, os.environ) / "world" / "snapshot").exists()
+
+
 def command(verb: str, name: str, rate: float, knobs: Sequence[str] = (), words: Sequence[str] = ()) -> list[str]:
     """Give the command line that starts, sets, stops or describes a cloud.
 
-    Knobs and what is to be set (``words``) are ``NAME=VALUE``, as the user wrote.
+    Knobs and what is to be set (``words``) are ``NAME=VALUE``, as the user wrote; flags may be among the words.
     """
     options = [("--directory", str(directory_of(name, os.environ))), ("--name", name), ("--rate", f"{rate:g}")]
     options += [("--knob", knob) for knob in knobs]

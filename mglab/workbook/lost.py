@@ -1,4 +1,4 @@
-"""What a local cloud that is gone has taken along: all that was in it, since none survives its supervisor.
+"""What a local cloud that is gone has taken along: all that was in it, when nothing of it is kept (``cloud down``).
 
 So the teardown of a run whose cloud died has nothing to remove, and a run that is gone on with after that starts
 from nothing. What is left to do is to tell the ledger.

@@ -262,6 +262,8 @@ def _cloud(course: Course, watch: guard.Guard | None) -> Mapping[str, Any]:
         course.line.say(f"the cloud that was kept runs at rate {cloud['rate']:g}, and goes on so")
     if other := cloud.get("other_knobs"):
         course.line.say(f"the cloud that was kept has other knobs, and goes on so: {other}")
+    for note in cloud.get("notes", ()):
+        course.line.say(f"the cloud: {note}")
     _tell_losses(course, cloud)
     known = {name: cloud[name] for name in ("account", "region", "rate", "knobs")}
     course.note(cloud=course.cloud_name, **known)

@@ -109,7 +109,7 @@ def test_a_session_has_credentials_of_its_own(cloud: Cloud, aws: Aws) -> None:
     assert re.fullmatch(CALLER, who["Arn"]) and who["Account"] == plain["Account"]
     assert who["UserId"].startswith("AROA") and who["UserId"].endswith(":" + who["Arn"].rpartition("/")[2])
     expired = "The security token included in the request is expired"
-    assert refusal(lasting["ec2"].describe_vpcs) == (403, "RequestExpired", "Request has expired.")
+    assert refusal(lasting["ec2"].describe_vpcs) == (400, "RequestExpired", "Request has expired.")
     assert refusal(lasting["elbv2"].describe_load_balancers) == (403, "ExpiredToken", expired)
     assert refusal(lasting["sts"].get_caller_identity) == (403, "ExpiredToken", expired)
     assert refusal(lasting["cloudwatch"].describe_alarms)[1] == "ExpiredToken"

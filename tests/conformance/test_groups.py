@@ -141,11 +141,11 @@ def test_requests_that_no_sdk_would_send_are_refused_not_stumbled_over(ground: G
         "ValidationError", null.format("autoScalingGroupName")
     )
     tag = {"ResourceId": "careless", "ResourceType": "auto-scaling-group", "Value": "v"}
-    assert refusal(client.create_or_update_tags, Tags=[tag]) == ("ValidationError", null.format("key"))
+    assert refusal(client.create_or_update_tags, Tags=[tag]) == ("ValidationError", null.format("tags.1.member.key"))
     step = {"PolicyType": "StepScaling", "AdjustmentType": "ChangeInCapacity",
             "StepAdjustments": [{"MetricIntervalLowerBound": 0.0}]}  # fmt: skip
     assert refusal(client.put_scaling_policy, **group, PolicyName="p", **step) == (
-        "ValidationError", null.format("scalingAdjustment")
+        "ValidationError", null.format("stepAdjustments.1.member.scalingAdjustment")
     )
     for call, words in (
         (client.attach_traffic_sources, {**group, "TrafficSources": [{"Type": "elbv2"}]}),

@@ -6,7 +6,6 @@ The runner's side with small notebooks (as in test_runner.py); the steps' side o
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -101,9 +100,7 @@ def test_a_kept_cloud_that_is_gone_is_said_and_where_to_begin(workshop: Workshop
     workshop.run(backend="local", keep=True, last="00")
     ledger = '{"kind": "made", "place": "local/run-x", "what": "vpc", "id": "vpc-1", "at": "2026-01-01T00:00:00+00:00"}'
     (workshop.outputs / "x" / "ledger.jsonl").write_text(ledger + "\n")
-    cloud = clouds.ask("status", own_cloud)
-    assert cloud is not None
-    os.kill(cloud["pid"], signal.SIGKILL)
+    clouds.ask("down", own_cloud)
 
     code, said = workshop.run(backend="local", keep=True, first="01")
     assert code == 1 and "the cloud that was kept is gone, and 1 resources with it" in said

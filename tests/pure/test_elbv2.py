@@ -229,7 +229,7 @@ def test_deletion_protection(cloud: Cloud) -> None:
 
 
 def test_every_operation_that_is_here_is_one_of_aws_s() -> None:
-    for_the_daemon = {"tick", "observe", "nodes", "probes", "names", "listener_ports", "minute"}
+    for_the_daemon = {"tick", "observe", "nodes", "probes", "names", "listener_ports", "minute", "host_restarted"}
     for_the_daemon |= {"use_knobs", "balancer_arns"}
     for_auto_scaling = {"register", "deregister", "target_state", "target_group_exists"}
     own = for_the_daemon | for_auto_scaling | {"transitions", "deregistration_delay_s"}

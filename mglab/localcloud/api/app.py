@@ -45,11 +45,15 @@ def application(
     verifier: Verifier,
     fallback: Fallback | None = None,
     doorman: Doorman | None = None,
+    keep: Callable[[str], None] = lambda operation: None,
 ) -> Application:
-    """Make the WSGI application; ``services`` maps botocore's service names to handlers."""
+    """Make the WSGI application; ``services`` maps botocore's service names to handlers.
+
+    ``keep`` is told of each operation that was carried out, and its answer goes out when it returns.
+    """
 
     def app(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        answer = _respond(environ, services, lock, verifier, fallback, doorman)
+        answer = _respond(environ, services, lock, verifier, fallback, doorman, keep)
         headers = [*answer.headers, ("Content-Length", str(len(answer.body)))]
         start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", headers)
         return [answer.body]
@@ -64,6 +68,7 @@ def _respond(
     verifier: Verifier,
     fallback: Fallback | None,
     doorman: Doorman | None,
+    keep: Callable[[str], None],
 ) -> wire.Answer:
     headers = request_headers(environ)
     dialect = wire.dialect_of(headers)
@@ -75,7 +80,8 @@ def _respond(
         if service is None or claimed is None:
             raise ApiError("UnknownService", f"This cloud has no service {claimed.service if claimed else ''}.")
         with lock:
-            answer = _dispatched(service, claimed.region, request, services, fallback, doorman)
+            operation, answer = _dispatched(service, claimed.region, request, services, fallback, doorman)
+        keep(operation)
         return answer if isinstance(answer, wire.Answer) else answer()
     except ApiError as error:
         return wire.refusal(service, error, dialect, named)
@@ -107,16 +113,16 @@ def _dispatched(
     services: Mapping[str, object],
     fallback: Fallback | None,
     doorman: Doorman | None,
-) -> wire.Answer | Callable[[], wire.Answer]:
-    """Call the handler; give its answer, or what makes it outside of the lock."""
+) -> tuple[str, wire.Answer | Callable[[], wire.Answer]]:
+    """Call the handler; give the operation and its answer, or what makes that outside of the lock."""
     asked = wire.parse(service, request.headers, request.body, request.path)
     if doorman is None:
-        return _handled(service, asked, request, services, fallback)
+        return asked.operation, _handled(service, asked, request, services, fallback)
     doorman.admit(service, asked.operation, asked.params, region)
     answer = _handled(service, asked, request, services, fallback)
     if isinstance(answer, wire.Answer):
         doorman.note(service, asked.operation, answer.body)
-    return answer
+    return asked.operation, answer
 
 
 def _handled(

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mglab.localcloud.kept import Kept, passing
 from mglab.localcloud.rules.alarms import Point, Rule, State
 from mglab.localcloud.rules.statistics import Sample, rolled_up
 
@@ -112,19 +113,22 @@ class HistoryItem:
 
 
 @dataclass
-class CloudWatchState:
+class CloudWatchState(Kept):
     """Everything that is remembered."""
 
-    series: dict[MetricKey, list[Sample]] = field(default_factory=dict)
+    series: dict[MetricKey, list[Sample]] = passing(dict)
+    """Kept in a log of their own (``pointlog``)."""
+    unsaved: list[tuple[MetricKey, Sample]] = passing(list)
+    """The points that are not in that log yet."""
     alarms: dict[str, Alarm] = field(default_factory=dict)
     composites: dict[str, CompositeAlarm] = field(default_factory=dict)
     dashboards: dict[str, Dashboard] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     """ARN of an alarm to its tags."""
     history: list[HistoryItem] = field(default_factory=list)
-    evaluated_minute: int = 0
+    evaluated_minute: int = passing(int)
     """The last lab minute in which the alarms looked at their metrics."""
-    evaluated_slot: int = 0
+    evaluated_slot: int = passing(int)
     """The last ten seconds in which the high-resolution alarms did."""
 
     def add(self, key: MetricKey, samples: Iterable[Sample]) -> None:
@@ -132,6 +136,11 @@ class CloudWatchState:
         kept = self.series.setdefault(key, [])
         for sample in samples:
             insort(kept, sample, key=lambda s: s.at)
+            self.unsaved.append((key, sample))
+
+    def points(self) -> list[tuple[MetricKey, Sample]]:
+        """Give every sample there is."""
+        return [(key, sample) for key, samples in self.series.items() for sample in samples]
 
     def forget(self, now: float) -> None:
         """Roll up what grows old, and drop what AWS would no longer answer (aws-facts 4.4, retention)."""

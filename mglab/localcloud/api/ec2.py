@@ -9,6 +9,7 @@ under the cloud's one lock; times are lab epoch seconds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -48,6 +49,16 @@ from mglab.localcloud.seam import Front, ImageSpec, MachineSpec, Observed, Priva
 ANY_CLIENT = "127.0.0.1"
 """A client on this host stands for any on the internet: rules for everybody admit it, narrower ones do not."""
 FRONT_STATES = ("running", "shutting-down", "stopping")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The host, as a world finds it that comes back: its addresses, and whose file trees are gone."""
+
+    directory: Path
+    plan: AddressPlan
+    ssh_port: int
+    lost: frozenset[str] = frozenset()
 
 
 class Ec2:
@@ -145,6 +156,16 @@ class Ec2:
             if public and interface.public_address:
                 names[public] = (interface.public_address,)
         return names
+
+    def host_restarted(self, now: float, setting: Setting) -> None:
+        """Go on in another process, on this host as it is now: what ran boots again, what lost its disk ends."""
+        world = self._world
+        moto_clock.install_clock(world.now)
+        moto_room.install(world.backend)
+        world.directory, world.plan, self._ssh_port = setting.directory, setting.plan, setting.ssh_port
+        self._networks.advance(now)
+        self._images.host_restarted(setting.lost)
+        self._instances.host_restarted(now, setting.lost)
 
     # Compute
 

@@ -9,7 +9,7 @@ and with it the tree, until that is deleted too. Copying to other regions, shari
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from mglab.localcloud.api import ec2_snapshots, ec2_volumes
@@ -150,6 +150,12 @@ class Images:
         complete = set(image_ids)
         for image in self._world.images.values():
             image.copied = image.copied or image.image_id in complete
+
+    def host_restarted(self, lost: Collection[str]) -> None:
+        """Fail the images whose trees are gone: there is nothing left to start an instance from."""
+        for image in self._world.images.values():
+            if image.copied and image.image_id in lost:
+                image.state = "failed"
 
     def kept(self) -> tuple[Image, ...]:
         """Give the images whose trees must stay: in the catalogue, in a snapshot, or about to be booted from."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ from mglab.localcloud.rules.lifecycle import (
     Life,
     WrongState,
     advance,
+    host_restarted,
     listed,
     power,
     reboot,
@@ -40,6 +41,7 @@ CONSOLE_BYTES = 64 * 1024  # EC2 keeps the last 64 KB of a console
 _PENDING = ("pending", "pending")
 _BY_INSTANCE = ("Client.InstanceInitiatedShutdown", "Client.InstanceInitiatedShutdown: Instance initiated shutdown")
 _BY_USER = ("Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown")
+_LOST = ("Server.InternalError", "Server.InternalError: Internal error on launch")
 
 
 class Instances:
@@ -64,8 +66,8 @@ class Instances:
         order = checked(world, whole)
         count = self._count(params, order.subnet_id)
         zone = world.subnet(order.subnet_id).availability_zone
-        admit(world, [(order.instance_type, zone)] * count)
         dry_run(params)
+        admit(world, [(order.instance_type, zone)] * count)
         reservation_id = new_id("r")
         made = [launch(world, order, index, reservation_id, token) for index in range(count)]
         for instance in made:
@@ -182,6 +184,16 @@ class Instances:
                 self._world.assign_public(instance.interface)
             if not listed(instance.life, now):
                 self._forget(instance)
+
+    def host_restarted(self, now: float, lost: Collection[str]) -> None:
+        """Boot again what ran; end what has lost its disk, as EC2 does what it cannot start."""
+        self.advance(now)
+        for instance in list(self._world.instances.values()):
+            if instance.instance_id in lost:
+                self.turn(instance, terminate(instance.life, now), now)
+                instance.reason = _LOST if instance.life.state == "shutting-down" else instance.reason
+            else:
+                instance.life = host_restarted(instance.life, now)
 
     def _arrived(self, instance: Instance) -> None:
         instance.off_since = None

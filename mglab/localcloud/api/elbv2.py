@@ -248,6 +248,10 @@ class Elbv2:
         self._state.flows = {report.key: report for report in observed.flows}
         elbv2_metrics.watch_peaks(self._state, self._state.now())
 
+    def host_restarted(self, now: float, *, at_least_s: float) -> None:
+        """Begin anew with what the nodes know; no target is probed in the next ``at_least_s``."""
+        elbv2_targets.nodes_restarted(self._state, now, at_least_s)
+
     def nodes(self, wall_seconds: Callable[[float], float]) -> tuple[Node, ...]:
         """Give the nodes that should be there, with who may be chosen behind each listener."""
         return elbv2_plane.nodes(self._state, self._state.now(), wall_seconds)

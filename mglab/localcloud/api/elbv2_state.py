@@ -15,6 +15,7 @@ from random import Random
 from mglab.localcloud.api import elbv2_forms as forms
 from mglab.localcloud.api.compute import Compute, NodeInterface
 from mglab.localcloud.api.faults import ApiError
+from mglab.localcloud.kept import Kept, passing
 from mglab.localcloud.knobs import Knobs
 from mglab.localcloud.rules import health
 from mglab.localcloud.rules.peaks import Peak
@@ -35,12 +36,12 @@ Datum = tuple[str, str, dict[str, str], float, str]
 
 
 @dataclass
-class Registration:
+class Registration(Kept):
     """One target of one group: its walk, and what each node's probes last said."""
 
     target: health.Target
-    streaks: dict[str, health.Streak] = field(default_factory=dict)
-    baselines: dict[str, int] = field(default_factory=dict)
+    streaks: dict[str, health.Streak] = passing(dict)
+    baselines: dict[str, int] = passing(dict)
     """Zone -> outcomes that a probe of the same name had counted before this registration was probed."""
 
     def forget_probes(self) -> None:
@@ -135,7 +136,7 @@ class Listener:
 
 
 @dataclass
-class State:
+class State(Kept):
     """Everything that elbv2 knows of one account and region."""
 
     compute: Compute
@@ -152,13 +153,13 @@ class State:
     """ARN -> tags."""
     lingering: dict[str, float] = field(default_factory=dict)
     """Interfaces of places that are no more, and when each is deleted."""
-    flows: dict[FlowKey, FlowReport] = field(default_factory=dict)
+    flows: dict[FlowKey, FlowReport] = passing(dict)
     """What the data plane last said."""
-    flows_at_minute: dict[FlowKey, FlowReport] = field(default_factory=dict)
+    flows_at_minute: dict[FlowKey, FlowReport] = passing(dict)
     """What it had said at the last minute's datapoints."""
-    health: dict[str, list[Datum]] = field(default_factory=dict)
+    health: dict[str, list[Datum]] = passing(dict)
     """Each balancer's points about its targets, as of the last look."""
-    peaks: dict[tuple[str, str], Peak] = field(default_factory=dict)
+    peaks: dict[tuple[str, str], Peak] = passing(dict)
     """Load balancer's dimension value and zone: how high its node's traffic has risen in this minute."""
 
     def arn(self, path: str) -> str:

@@ -124,6 +124,14 @@ def observe(state: State, reports: tuple[ProbeReport, ...], lab_time_of: Callabl
             found.streaks[zone] = streak
 
 
+def nodes_restarted(state: State, now: float, at_least_s: float) -> None:
+    """Let every node begin anew: what it learns of a target takes as long as at the registration, or longer."""
+    for group in state.target_groups.values():
+        for found in group.targets.values():
+            known_at = now + max(found.target.registration_s, at_least_s)
+            found.target = health.nodes_restarted(found.target, now, known_at)
+
+
 def instance_of(state: State, key: TargetKey) -> InstanceView | None:
     """Give the instance behind a target, unless it is terminated or forgotten by EC2."""
     found = state.compute.instance(key[0])

@@ -163,6 +163,15 @@ class Backend(ec2_models.EC2Backend):
         self.pending.append(thing)
         return thing
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by way of this module: by its own word the class is one of moto's."""
+        return _blank_backend, (), vars(self)
+
+
+def _blank_backend() -> Backend:
+    blank: Backend = object.__new__(Backend)
+    return blank
+
 
 def _as_default(subnet: Any, default: bool) -> Any:
     subnet.default_for_az = subnet.map_public_ip_on_launch = default
@@ -171,14 +180,19 @@ def _as_default(subnet: Any, default: bool) -> Any:
 
 def open_backend() -> Backend:
     """Make an empty account (with its default VPC) and have moto answer for it from now on."""
-    _set_zones()
     backend = Backend()
-    ec2_models.ec2_backends[ACCOUNT][REGION] = backend
+    install(backend)
     _connect_default_vpc(backend)
     for thing in backend.pending:
         thing.state = "available"
     backend.pending.clear()
     return backend
+
+
+def install(backend: Backend) -> None:
+    """Have moto answer from this account, a new one or one that comes back, from now on."""
+    _set_zones()
+    ec2_models.ec2_backends[ACCOUNT][REGION] = backend
 
 
 def _connect_default_vpc(backend: Backend) -> None:

@@ -150,6 +150,13 @@ def drain(target: Target, now: float, delay_s: float) -> Target | None:
     return _enter(replace(target, leaves_at=now + delay_s, opinions={}), DRAINING, now)
 
 
+def nodes_restarted(target: Target, now: float, first_probe_at: float) -> Target:
+    """Forget what the nodes had judged: they begin anew, learn of the target again and probe it from then on."""
+    if target.leaves_at is not None or target.health.state == "unused":
+        return target
+    return _enter(replace(target, probed_from=first_probe_at, opinions={}), REGISTERING, now)
+
+
 def gone(target: Target, now: float) -> bool:
     """Say whether a draining target has left."""
     return target.leaves_at is not None and now >= target.leaves_at

@@ -133,6 +133,11 @@ def reboot(life: Life, now: float) -> Life:
     return replace(life, up_at=now + life.pace.boot_s, boots=life.boots + 1)
 
 
+def host_restarted(life: Life, now: float) -> Life:
+    """Boot again what ran when its host went down, as EC2's recovery does: addresses, id and state are kept."""
+    return reboot(life, now) if power(life) == "on" else life
+
+
 def hold(life: Life) -> Life:
     """Take the processes of a running instance down until ``reboot``, as CreateImage does."""
     if life.state != "running":

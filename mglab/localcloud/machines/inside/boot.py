@@ -6,8 +6,9 @@
     first boot     scripts in /var/lib/cloud/scripts/per-instance; runcmd; the user-data's own scripts
 
 So a per-boot script that write_files puts there runs on the first boot already, and one that a user-data
-*script* puts there runs from the second: as on AWS. "First" means first with this instance's id: the marker
-is /var/lib/cloud/instances/<id>, so an instance launched from an image of another one starts afresh.
+*script* puts there runs from the second: as on AWS. "First" means first with this instance's id: the marks lie
+in /var/lib/cloud/instances/<id>/sem, so an instance launched from an image of another one starts afresh. Each part
+has its mark, set before it begins: a first boot that the host's end cuts short goes on with the next part.
 Standard output and error of all this, and of what it leaves running, is the console.
 """
 
@@ -68,18 +69,18 @@ def read(values: dict[str, Any]) -> Boot:
 def run(boot: Boot) -> None:
     """Carry out the boot sequence; a script that fails is reported and the next one runs."""
     own = f"{INSTANCES}/{boot.instance_id}"
-    first = not os.path.isdir(inside(boot.place.root, own))
     say(f"Linux on {boot.host_name} ({boot.instance_id}, {boot.private_address}), boot {boot.number}")
-    if first:
+    if not os.path.isdir(inside(boot.place.root, own)):
         _prepare(boot, own)
     _put(boot, "/etc/hostname", boot.host_name.encode() + b"\n")
     _commands(boot, f"{own}/boot-commands", boot.boot_commands)
-    if first:
+    if _first(boot, f"{own}/sem/config_write_files"):
         for file in boot.files:
             _write_file(boot, file)
     _folder(boot, f"{SCRIPTS}/per-boot")
-    if first:
+    if _first(boot, f"{own}/sem/config_scripts_per_instance"):
         _folder(boot, f"{SCRIPTS}/per-instance")
+    if _first(boot, f"{own}/sem/config_scripts_user"):
         _commands(boot, f"{own}/scripts/runcmd", boot.run_commands)
         for script in boot.scripts:
             _commands(boot, f"{own}/scripts/{os.path.basename(script['name'])}", script["content"])
@@ -89,6 +90,14 @@ def run(boot: Boot) -> None:
 def say(line: str) -> None:
     """Write a line to the console."""
     os.write(1, f"{line}\n".encode(errors="replace"))
+
+
+def _first(boot: Boot, mark: str) -> bool:
+    """Say whether a part has not been begun before, and mark it as begun."""
+    if os.path.exists(inside(boot.place.root, mark)):
+        return False
+    _put(boot, mark, b"")
+    return True
 
 
 def _prepare(boot: Boot, own: str) -> None:
