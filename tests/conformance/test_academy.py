@@ -114,7 +114,7 @@ def test_a_session_has_credentials_of_its_own(cloud: Cloud, aws: Aws) -> None:
     assert refusal(lasting["sts"].get_caller_identity) == (403, "ExpiredToken", expired)
     assert refusal(lasting["cloudwatch"].describe_alarms)[1] == "ExpiredToken"
     untold = cloud.client("ec2", aws_session_token=None)
-    assert refusal(untold.describe_vpcs)[:2] == (403, "AuthFailure")
+    assert refusal(untold.describe_vpcs)[:2] == (401, "AuthFailure")
     wrong = cloud.client("sts", aws_session_token="x" * 300)
     assert refusal(wrong.get_caller_identity)[:2] == (403, "InvalidClientTokenId")
     session = cloud.client("sts")
