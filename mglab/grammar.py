@@ -43,7 +43,7 @@ TEST_HELP = """\
 Everything else goes to pytest:
 
   mglab test                      pure, local and notebook tests: one whole run among them
-  mglab test --all                also the slow ones: the whole run at rates 20 and 60 must go alike
+  mglab test --all                also the slow ones: conformance at two rates, campaigns, whole runs that must go alike
   mglab test tests/pure -k cost   only some"""
 PDF_HELP = "Needs no cloud: it reads the notebooks, the evidence, your commentary/ and your screenshots/."
 SSH_HELP = """\

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mglab import config
 
-SIDE_BY_SIDE, ALONE = ("notebooks", "local", "pure", "conformance", "browser"), ("rates",)
+SIDE_BY_SIDE, ALONE = ("notebooks", "local", "pure", "conformance", "campaigns", "browser"), ("rates",)
 """Folders of tests: those whose files may run side by side, the longest first, and those that time what they run."""
 MOST_WORKERS = 8
 

@@ -131,7 +131,7 @@ USUAL = ["tests/notebooks", "tests/local", "tests/pure"]
         ("test -k cost -x", [[*USUAL, *SPREAD, "-k", "cost", "-x"]]),
         ("test tests/pure -q", [["tests/pure", "-q"]]),
         ("test tests/pure/test_cli.py::test_a_bug", [["tests/pure/test_cli.py::test_a_bug"]]),
-        ("test --all -q", [[*USUAL, "tests/conformance", *SPREAD, "-q"], ["tests/rates", "-q"]]),
+        ("test --all -q", [[*USUAL, "tests/conformance", "tests/campaigns", *SPREAD, "-q"], ["tests/rates", "-q"]]),
     ],
 )
 def test_test_hands_the_rest_to_pytest(words: str, called: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
