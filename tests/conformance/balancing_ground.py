@@ -21,6 +21,34 @@ NO_BALANCER = f"{ACCOUNT_PREFIX}loadbalancer/net/never/0123456789abcdef"
 NO_GROUP = f"{ACCOUNT_PREFIX}targetgroup/never/0123456789abcdef"
 NO_LISTENER = f"{ACCOUNT_PREFIX}listener/net/never/0123456789abcdef/0123456789abcdef"
 NO_RULE = f"{ACCOUNT_PREFIX}listener-rule/net/never/0123456789abcdef/0123456789abcdef/0123456789abcdef"
+BALANCER_ATTRIBUTES = {
+    "access_logs.s3.enabled": "false",
+    "access_logs.s3.bucket": "",
+    "access_logs.s3.prefix": "",
+    "deletion_protection.enabled": "false",
+    "load_balancing.cross_zone.enabled": "false",
+    "ipv6.deny_all_igw_traffic": "false",
+    "dns_record.client_routing_policy": "any_availability_zone",
+    "zonal_shift.config.enabled": "false",
+    "secondary_ips.auto_assigned.per_subnet": "0",
+}
+"""What a load balancer has when nobody asked for anything else (aws-facts 1.1)."""
+GROUP_ATTRIBUTES = {
+    "deregistration_delay.timeout_seconds": "300",
+    "deregistration_delay.connection_termination.enabled": "false",
+    "stickiness.enabled": "false",
+    "stickiness.type": "source_ip",
+    "preserve_client_ip.enabled": "true",
+    "proxy_protocol_v2.enabled": "false",
+    "load_balancing.cross_zone.enabled": "use_load_balancer_configuration",
+    "target_group_health.dns_failover.minimum_healthy_targets.count": "1",
+    "target_group_health.dns_failover.minimum_healthy_targets.percentage": "off",
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": "1",
+    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": "off",
+    "target_health_state.unhealthy.connection_termination.enabled": "true",
+    "target_health_state.unhealthy.draining_interval_seconds": "0",
+}
+"""The same of a TCP target group of instances (aws-facts 1.8)."""
 
 
 @dataclass(frozen=True)

@@ -12,35 +12,19 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.balancing_ground import Ground, health, launched, prepared, refusal, shown, until_active
+from tests.conformance.balancing_ground import (
+    BALANCER_ATTRIBUTES,
+    GROUP_ATTRIBUTES,
+    Ground,
+    health,
+    launched,
+    prepared,
+    refusal,
+    shown,
+    until_active,
+)
 from tests.local.cloud_under_test import Cloud, eventually
 
-BALANCER_ATTRIBUTES = {
-    "access_logs.s3.enabled": "false",
-    "access_logs.s3.bucket": "",
-    "access_logs.s3.prefix": "",
-    "deletion_protection.enabled": "false",
-    "load_balancing.cross_zone.enabled": "false",
-    "ipv6.deny_all_igw_traffic": "false",
-    "dns_record.client_routing_policy": "any_availability_zone",
-    "zonal_shift.config.enabled": "false",
-    "secondary_ips.auto_assigned.per_subnet": "0",
-}
-GROUP_ATTRIBUTES = {
-    "deregistration_delay.timeout_seconds": "300",
-    "deregistration_delay.connection_termination.enabled": "false",
-    "stickiness.enabled": "false",
-    "stickiness.type": "source_ip",
-    "preserve_client_ip.enabled": "true",
-    "proxy_protocol_v2.enabled": "false",
-    "load_balancing.cross_zone.enabled": "use_load_balancer_configuration",
-    "target_group_health.dns_failover.minimum_healthy_targets.count": "1",
-    "target_group_health.dns_failover.minimum_healthy_targets.percentage": "off",
-    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": "1",
-    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": "off",
-    "target_health_state.unhealthy.connection_termination.enabled": "true",
-    "target_health_state.unhealthy.draining_interval_seconds": "0",
-}
 HEALTH_CHECK = {
     "HealthCheckEnabled": True,
     "HealthCheckIntervalSeconds": 30,

@@ -10,6 +10,7 @@ import pytest
 
 from tests.conformance.aws_cli import Aws
 from tests.conformance.balancing_ground import (
+    BALANCER_ATTRIBUTES,
     NO_BALANCER,
     Ground,
     lab_now,
@@ -138,24 +139,13 @@ def test_the_names_give_out_the_nodes_addresses(cloud: Cloud, ground: Ground, ma
 
 @pytest.mark.fact("1.1/attributes", "1.1/client-routing")
 def test_attributes_have_aws_defaults_and_change(ground: Ground, made: Made) -> None:
-    defaults = {
-        "access_logs.s3.enabled": "false",
-        "access_logs.s3.bucket": "",
-        "access_logs.s3.prefix": "",
-        "deletion_protection.enabled": "false",
-        "load_balancing.cross_zone.enabled": "false",
-        "ipv6.deny_all_igw_traffic": "false",
-        "dns_record.client_routing_policy": "any_availability_zone",
-        "zonal_shift.config.enabled": "false",
-        "secondary_ips.auto_assigned.per_subnet": "0",
-    }
-    assert shown(ground.elbv2.describe_load_balancer_attributes(LoadBalancerArn=made.arn)) == defaults
+    assert shown(ground.elbv2.describe_load_balancer_attributes(LoadBalancerArn=made.arn)) == BALANCER_ATTRIBUTES
     asked = [{"Key": "load_balancing.cross_zone.enabled", "Value": "true"}]
     changed = ground.elbv2.modify_load_balancer_attributes(LoadBalancerArn=made.arn, Attributes=asked)
-    assert shown(changed) == {**defaults, "load_balancing.cross_zone.enabled": "true"}
-    whole = [{"Key": key, "Value": value} for key, value in defaults.items()]
-    assert shown(ground.elbv2.modify_load_balancer_attributes(LoadBalancerArn=made.arn, Attributes=whole)) == defaults
+    assert shown(changed) == {**BALANCER_ATTRIBUTES, "load_balancing.cross_zone.enabled": "true"}
+    whole = [{"Key": key, "Value": value} for key, value in BALANCER_ATTRIBUTES.items()]
     modify = ground.elbv2.modify_load_balancer_attributes
+    assert shown(modify(LoadBalancerArn=made.arn, Attributes=whole)) == BALANCER_ATTRIBUTES
     for key, value, code, message in (
         ("nothing.such", "1", "ValidationError", "Load balancer attribute key 'nothing.such' is not recognized"),
         ("idle_timeout.timeout_seconds", "60", "InvalidConfigurationRequest",
@@ -168,7 +158,7 @@ def test_attributes_have_aws_defaults_and_change(ground: Ground, made: Made) -> 
     ):  # fmt: skip
         said = refusal(modify, LoadBalancerArn=made.arn, Attributes=[{"Key": key, "Value": value}])
         assert said == (code, message)
-    assert shown(ground.elbv2.describe_load_balancer_attributes(LoadBalancerArn=made.arn)) == defaults
+    assert shown(ground.elbv2.describe_load_balancer_attributes(LoadBalancerArn=made.arn)) == BALANCER_ATTRIBUTES
 
 
 def test_it_has_the_rest_that_tools_and_the_console_ask_for(ground: Ground, made: Made) -> None:

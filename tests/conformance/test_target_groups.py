@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 
 from tests.conformance.aws_cli import Aws
-from tests.conformance.balancing_ground import Ground, prepared, refusal, shown
+from tests.conformance.balancing_ground import GROUP_ATTRIBUTES, Ground, prepared, refusal, shown
 from tests.local.cloud_under_test import Cloud
 
 DEFAULTS = {
@@ -25,21 +25,6 @@ DEFAULTS = {
     "LoadBalancerArns": [],
     "TargetType": "instance",
     "IpAddressType": "ipv4",
-}
-ATTRIBUTES = {
-    "deregistration_delay.timeout_seconds": "300",
-    "deregistration_delay.connection_termination.enabled": "false",
-    "stickiness.enabled": "false",
-    "stickiness.type": "source_ip",
-    "preserve_client_ip.enabled": "true",
-    "proxy_protocol_v2.enabled": "false",
-    "load_balancing.cross_zone.enabled": "use_load_balancer_configuration",
-    "target_group_health.dns_failover.minimum_healthy_targets.count": "1",
-    "target_group_health.dns_failover.minimum_healthy_targets.percentage": "off",
-    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count": "1",
-    "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage": "off",
-    "target_health_state.unhealthy.connection_termination.enabled": "true",
-    "target_health_state.unhealthy.draining_interval_seconds": "0",
 }
 
 
@@ -212,7 +197,7 @@ def test_what_this_cloud_has_not_is_refused_in_words(ground: Ground, asked: dict
 
 @pytest.mark.fact("1.8/attributes")
 def test_attributes_have_aws_defaults(ground: Ground, arn: str) -> None:
-    assert shown(ground.elbv2.describe_target_group_attributes(TargetGroupArn=arn)) == ATTRIBUTES
+    assert shown(ground.elbv2.describe_target_group_attributes(TargetGroupArn=arn)) == GROUP_ATTRIBUTES
 
 
 @pytest.mark.fact("1.8/attributes", "1.4/thresholds", "1.7/deregister")
@@ -233,8 +218,8 @@ def test_attributes_change_and_are_read_back(ground: Ground) -> None:
     }
     asked = [{"Key": key, "Value": value} for key, value in changed.items()]
     answer = ground.elbv2.modify_target_group_attributes(TargetGroupArn=arn, Attributes=asked)
-    assert shown(answer) == {**ATTRIBUTES, **changed}
-    assert shown(ground.elbv2.describe_target_group_attributes(TargetGroupArn=arn)) == {**ATTRIBUTES, **changed}
+    assert shown(answer) == {**GROUP_ATTRIBUTES, **changed}
+    assert shown(ground.elbv2.describe_target_group_attributes(TargetGroupArn=arn)) == {**GROUP_ATTRIBUTES, **changed}
 
 
 def between(key: str, value: str, limits: str, also: str = "") -> tuple[str, str, str, str]:
@@ -266,7 +251,7 @@ def test_an_attribute_that_cannot_be_changes_nothing(
     asked = [{"Key": "stickiness.enabled", "Value": "true"}, {"Key": key, "Value": value}]
     said = refusal(ground.elbv2.modify_target_group_attributes, TargetGroupArn=arn, Attributes=asked)
     assert said == (code, message)
-    assert shown(ground.elbv2.describe_target_group_attributes(TargetGroupArn=arn)) == ATTRIBUTES
+    assert shown(ground.elbv2.describe_target_group_attributes(TargetGroupArn=arn)) == GROUP_ATTRIBUTES
 
 
 # -- describing and deleting -----------------------------------------------------------------------------------

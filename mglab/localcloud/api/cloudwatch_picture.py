@@ -50,23 +50,6 @@ _STYLE = {
     "font.family": "DejaVu Sans", "text.parse_math": False, "path.simplify": False, "lines.antialiased": True,
 }  # fmt: skip
 
-@dataclass(frozen=True)
-class Box:
-    """Where the plot stands, in pixels from the top left corner."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @property
-    def width(self) -> float:
-        return max(1.0, self.right - self.left)
-
-    @property
-    def height(self) -> float:
-        return max(1.0, self.bottom - self.top)
-
 
 def draw(widget: Widget, series: Sequence[Series]) -> bytes:
     """Draw the graph and give it as a PNG; the same arguments give the same bytes. Takes hundreds of ms."""
@@ -100,19 +83,19 @@ class _Sheet:
 
     def drawn(self) -> bytes:
         plain = self.widget.width < LEAST_WIDTH or self.widget.height < LEAST_HEIGHT
-        box = Box(0, 0, self.widget.width, self.widget.height) if plain else self._surroundings()
+        box = Area(0, 0, self.widget.width, self.widget.height) if plain else self._surroundings()
         view = VIEWS.get(self.widget.view)
         if view is None:
             self._plot(box, plain)
         else:
-            view(self, Area(box.left, box.top, box.right, box.bottom), self.theme.ink, self.theme.soft)
+            view(self, box, self.theme.ink, self.theme.soft)
         out = BytesIO()
         self.figure.savefig(out, format="png", dpi=72, metadata={"Software": None})
         return out.getvalue()
 
     # -- what stands around the plot
 
-    def _surroundings(self) -> Box:
+    def _surroundings(self) -> Area:
         """Write the title and the legend; give what they leave."""
         top, bottom, right = float(PADDING), float(self.widget.height - PADDING), float(self.widget.width - PADDING)
         if self.widget.title:
@@ -120,12 +103,12 @@ class _Sheet:
             self.write(PADDING, top + TITLE_PX / 2, title, TITLE_PX, self.theme.ink)
             top += TITLE_PX + 11
         if self.widget.view == "singleValue":
-            return Box(PADDING, top, right, bottom)
+            return Area(PADDING, top, right, bottom)
         if self.widget.legend == "bottom":
             bottom = self._legend_below(bottom)
         elif self.widget.legend == "right":
             right = self._legend_beside(top, bottom, right)
-        return Box(PADDING, top, right, bottom)
+        return Area(PADDING, top, right, bottom)
 
     def _entries(self, most_px: float) -> list[tuple[str, str, float]]:
         """Give each legend entry's colour, words and width."""
@@ -175,7 +158,7 @@ class _Sheet:
 
     # -- the plot
 
-    def _plot(self, outer: Box, plain: bool) -> None:
+    def _plot(self, outer: Area, plain: bool) -> None:
         """Draw the axes, the lines of each side and the annotations."""
         used = {one.line.axis for one in self.series}
         sides: tuple[Side, ...] = ("left", "right") if "right" in used else ("left",)
@@ -210,13 +193,13 @@ class _Sheet:
             values.append(0.0)
         return scale(values, getattr(self.widget, side), most)
 
-    def _inner(self, outer: Box, scales: dict[Side, Scale]) -> Box:
+    def _inner(self, outer: Area, scales: dict[Side, Scale]) -> Area:
         """Leave room for the numbers beside the plot, the unit above it and the time below it."""
         room = {side: max(self._width(number(t), TEXT_PX) for t in one.ticks or (0.0,)) for side, one in scales.items()}
         right = outer.right - (room["right"] + 8 if "right" in room else 8)
-        return Box(outer.left + room["left"] + 8, outer.top + ABOVE, right, outer.bottom - BELOW)
+        return Area(outer.left + room["left"] + 8, outer.top + ABOVE, right, outer.bottom - BELOW)
 
-    def _axes(self, box: Box, shown: Scale, *, first: bool, plain: bool) -> Any:
+    def _axes(self, box: Area, shown: Scale, *, first: bool, plain: bool) -> Any:
         width, height = self.widget.width, self.widget.height
         place = (box.left / width, 1 - box.bottom / height, box.width / width, box.height / height)
         ax = self.figure.add_axes(place, frameon=False, xticks=[], yticks=[], label="first" if first else "second")
@@ -240,13 +223,13 @@ class _Sheet:
                 (drawn,) = ax.plot(at, values, style, color=colour, linewidth=1.75, markersize=4, zorder=3)
                 drawn.set_clip_box(ax.bbox.padded(2))  # a line along the edge keeps its whole width
 
-    def _numbers(self, box: Box, shown: Scale, side: Side) -> None:
+    def _numbers(self, box: Area, shown: Scale, side: Side) -> None:
         for tick in shown.ticks:
             y = box.bottom - (tick - shown.low) / (shown.high - shown.low) * box.height
             x, ha = (box.left - 6, "right") if side == "left" else (box.right + 6, "left")
             self.write(x, y, number(tick), TEXT_PX, self.theme.soft, ha=ha)
 
-    def _time(self, box: Box, at: float, word: str) -> None:
+    def _time(self, box: Area, at: float, word: str) -> None:
         from matplotlib.lines import Line2D
 
         x = box.left + (at - self.widget.start) / (self.widget.end - self.widget.start) * box.width
@@ -258,7 +241,7 @@ class _Sheet:
 
     # -- annotations
 
-    def _annotations(self, axes: dict[Side, Any], box: Box, plain: bool) -> None:
+    def _annotations(self, axes: dict[Side, Any], box: Area, plain: bool) -> None:
         used = len(self.series)
         for n, mark in enumerate(self.widget.horizontal):
             if mark.axis in axes:
@@ -270,7 +253,7 @@ class _Sheet:
         if not plain:
             self._name_moments(box, drawn)
 
-    def _level(self, ax: Any, box: Box, mark: Annotation, automatic: str, plain: bool) -> None:
+    def _level(self, ax: Any, box: Area, mark: Annotation, automatic: str, plain: bool) -> None:
         """Draw a horizontal annotation: a line or two, the shade, the words at its right end."""
         colour = mark.colour or automatic
         low, high = ax.get_ylim()
@@ -295,7 +278,7 @@ class _Sheet:
             if at is not None and start <= at <= end:
                 ax.axvline(at, color=colour, linewidth=1.25, zorder=4)
 
-    def _name_moments(self, box: Box, drawn: Sequence[tuple[Annotation, str]]) -> None:
+    def _name_moments(self, box: Area, drawn: Sequence[tuple[Annotation, str]]) -> None:
         """Write what the vertical annotations mark at their tops, a row lower where two would meet."""
         ends: list[float] = []
         for mark, automatic in sorted(drawn, key=lambda one: one[0].value):
