@@ -206,15 +206,7 @@ def _absent(sections: Sequence[dict[str, Any]]) -> str:
     gone = {step for section in sections for row in section["steps"] if row["to"] is None for step in row["steps"]}
     if len(gone) == len(handout.STEPS):
         return "every step of the handout"
-    runs: list[list[str]] = []
-    numbered = [name for name in handout.STEPS if name.isdigit()]
-    for name in (name for name in numbered if name in gone):
-        if runs and int(runs[-1][-1]) == int(name) - 1:
-            runs[-1].append(name)
-        else:
-            runs.append([name])
-    parts = [run[0] if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]
-    return ", ".join([*(name for name in handout.STEPS if name in gone and not name.isdigit()), *parts])
+    return handout.spans(gone)
 
 
 def _problems(record: RunRecord, sources: Sequence[Source], chapters: Sequence[Block]) -> list[str]:

@@ -9,6 +9,7 @@ more of these. Pure: no file is read here.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -71,6 +72,18 @@ def shown(step: str) -> str:
         return bare
     plural = len(steps_named(bare)) > 1
     return f"Step{'s' if plural else ''} {re.sub(r'(?<=[0-9])-(?=[0-9])', '–', bare)}"
+
+
+def spans(steps: Collection[str]) -> str:
+    """Write some of the sheet's steps in few words, neighbours by number as a range: ``Preliminary 3, 1–2, 85``."""
+    runs: list[list[str]] = []
+    for name in (name for name in STEPS if name.isdigit() and name in steps):
+        if runs and int(runs[-1][-1]) == int(name) - 1:
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    parts = [run[0] if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]
+    return ", ".join([*(name for name in STEPS if name in steps and not name.isdigit()), *parts])
 
 
 def order(step: str) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mglab.display import column
-from mglab.folio import handout
+from mglab.folio import handout, screenshots
 from mglab.session import Lab
 
 COMMENTED = (
@@ -30,6 +30,8 @@ class Coverage:
     section: str = field(metadata=column("Section"))
     steps: str = field(metadata=column("Steps"))
     pieces: int = field(metadata=column("Pieces of evidence", "number"))
+    pictures: int = field(metadata=column("Own pictures", "number"))
+    lacking: str = field(metadata=column("Steps without a piece or picture of their own"))
     status: str = field(metadata=column("Status", "status"))
 
 
@@ -44,9 +46,13 @@ class Written:
 
 
 def by_section(lab: Lab) -> list[Coverage]:
-    """Count the pieces of evidence for each section of the handout."""
-    counted = _counted(lab.folder / "evidence")
-    return [_coverage(section, counted) for section in handout.SECTIONS]
+    """Count the pieces of evidence and the author's pictures for each section of the handout.
+
+    A step without one of its own is not a fault: several clicks are shown by one table.
+    """
+    shown = [handout.steps_named(_step_of(path)) for path in sorted((lab.folder / "evidence").glob("*.json"))]
+    taken = [handout.steps_named(shot.step) for shot in screenshots.of_run(lab.folder)]
+    return [_coverage(section, shown, taken) for section in handout.SECTIONS]
 
 
 def commentaries(lab: Lab) -> list[Written]:
@@ -54,15 +60,16 @@ def commentaries(lab: Lab) -> list[Written]:
     return [_written(lab.folder, about) for about in COMMENTED]
 
 
-def _coverage(section: handout.Section, counted: Counter[str]) -> Coverage:
-    pieces = sum(counted[step] for step in section.steps)
+Named = Sequence[Sequence[str]]
+"""The steps that each of several things names; it counts for the section of the first."""
+
+
+def _coverage(section: handout.Section, shown: Named, taken: Named) -> Coverage:
+    pieces, pictures = (sum(names[0] in section.steps for names in things if names) for things in (shown, taken))
+    there = {step for names in (*shown, *taken) for step in names}
+    lacking = handout.spans([step for step in section.steps if step not in there])
     steps = section.steps[0] if len(section.steps) == 1 else f"{section.steps[0]} to {section.steps[-1]}"
-    return Coverage(section.title, steps, pieces, "found" if pieces else "missing")
-
-
-def _counted(folder: Path) -> Counter[str]:
-    steps = [_step_of(path) for path in sorted(folder.glob("*.json"))]
-    return Counter(handout.steps_named(step)[0] for step in steps if handout.steps_named(step))
+    return Coverage(section.title, steps, pieces, pictures, lacking, "found" if pieces else "missing")
 
 
 def _step_of(path: Path) -> str:

@@ -122,3 +122,11 @@ def test_a_commentary_that_is_no_utf8_still_counts(lab: Any) -> None:
     file.parent.mkdir()
     file.write_bytes("Zuf\u00e4llig verteilt".encode("latin-1"))
     assert completeness.commentaries(lab)[0].words == 2
+
+
+def test_steps_without_a_piece_or_picture_of_their_own_are_listed(lab: Any) -> None:
+    filed(lab, "1-3", "5", "17")
+    (lab.folder / "screenshots").mkdir()
+    (lab.folder / "screenshots" / "7-gateway.png").write_bytes(b"")
+    found = next(it for it in completeness.by_section(lab) if it.section == TITLES[1])
+    assert (found.pieces, found.pictures, found.lacking) == (3, 1, "4, 6, 8–16, 18")
