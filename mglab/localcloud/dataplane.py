@@ -248,6 +248,7 @@ class DataPlane:
             machines=machines,
             images=images,
             probes=self._prober.reports(),
+            refusals=self._balancer.refusals(),
             flows=self._balancer.reports(self._prober.packets),
             traffic=traffic_reports(self._balancer.traffic, self._prober.traffic),
             troubles=(*troubles, *self._relay.troubles(), *self._prober.troubles(), *self._ssh_troubles()),

@@ -59,6 +59,10 @@ class Knobs:
     initial_passes: int = _knob(
         1, "checks", "1.5, 8.1", "passed checks that make a new target healthy", least=1, most=10
     )
+    passive_failures: int = _knob(
+        3, "connections", "1.5", "refused in a row that make a node take a target for unhealthy before its check does",
+        least=1, most=1000,
+    )  # fmt: skip
     dns_removal_lag_s: float = _seconds(30.0, "1.4, 7", "from a zone's last healthy target to its leaving DNS")
     interface_linger_s: float = _seconds(120.0, "1.1", "how long a deleted balancer's interfaces stay")
     terminated_draining_s: float = _seconds(600.0, "0.6", "how long a terminated target, asked for by id, is draining")

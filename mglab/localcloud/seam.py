@@ -194,6 +194,17 @@ class ProbeReport:
     """Wall epoch seconds of the last outcome."""
 
 
+@dataclass(frozen=True)
+class RefusalReport:
+    """How real connections to one target fared that one node passed on: what passive health checks go by."""
+
+    key: ProbeKey
+    streak: int
+    """How many in a row the target has refused, up to the last one."""
+    total: int
+    """How many it has refused since the data plane began; never falls."""
+
+
 FlowKey = tuple[str, str, str]
 """(load balancer dimension value, zone of the node, target group ARN)"""
 
@@ -239,6 +250,8 @@ class Observed:
     images: tuple[str, ...] = ()
     """Images whose tree is complete on disk."""
     probes: tuple[ProbeReport, ...] = ()
+    refusals: tuple[RefusalReport, ...] = ()
+    """Of targets that have refused somebody."""
     flows: tuple[FlowReport, ...] = ()
     traffic: tuple[TrafficReport, ...] = ()
     troubles: tuple[str, ...] = ()

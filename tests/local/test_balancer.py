@@ -94,6 +94,23 @@ def test_a_sticky_listener_keeps_a_client_on_one_target(cloud: Cloud) -> None:
     assert set().union(*answers) == {"i-a", "i-b"}
 
 
+def test_refusals_are_counted_for_each_target_and_in_a_row(cloud: Cloud) -> None:
+    """What passive health checks go by (aws-facts 1.5)."""
+    gone = cloud.services[0]
+    cloud.apply(cloud.node(cloud.candidates[0]))
+    assert cloud.ask() == gone.name and cloud.balancer.refusals() == ()
+    gone.close()
+    for count in (1, 2, 3):
+        with pytest.raises(ConnectionResetError):
+            cloud.ask()
+        (refused,) = cloud.balancer.refusals()
+        assert (refused.key, refused.streak, refused.total) == ((KEY[2], "i-a", PORT, KEY[1]), count, count)
+    cloud.services[0] = Echo("i-a", cloud.candidates[0].address, PORT)
+    assert cloud.ask() == "i-a"
+    (answered,) = cloud.balancer.refusals()
+    assert (answered.streak, answered.total) == (0, 3)
+
+
 def test_the_sequence_number_is_read_from_the_clients_syn() -> None:
     listener = Listener(address(), PORT)
     listener.brighten()

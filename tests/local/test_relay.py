@@ -16,6 +16,7 @@ import pytest
 
 from mglab.localcloud.wires.counts import FlowCounts
 from mglab.localcloud.wires.flow import Destination
+from mglab.localcloud.wires.listener import Listener
 from mglab.localcloud.wires.loop import Loop
 from mglab.localcloud.wires.relay import Entrance, Relay
 from tests.local.wirekit import Echo, accept, address, connect, eventually, flows_of, free_port, listen, read_all, reset
@@ -304,6 +305,29 @@ def test_a_client_without_destination_is_held_then_let_go(relay: Relay) -> None:
         with pytest.raises(ConnectionResetError):
             client.recv(1)
     assert flows_of(counts) == FlowCounts(new_flows=1)
+
+
+@pytest.mark.fact("1.3/return-path")
+def test_a_target_that_does_not_answer_in_time_has_no_way_back(loop: Loop) -> None:
+    """The flow is forgotten: what the client says after that is answered with an RST, which is the balancer's."""
+    silent = Listener(address(), 21005)
+    silent.darken()
+    hasty, counts, public = Relay(loop, return_path_s=0.5), FlowCounts(), (address(), 21006)
+    hasty.apply([Entrance(*public, lambda client, peer: Destination("i-a", silent.address, counts))])
+    with connect(public) as client:
+        eventually(lambda: counts.new_flows == 1)
+        client.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+        assert counts.active_flows == 1
+        eventually(lambda: counts.active_flows == 0)
+        client.settimeout(10)
+        client.sendall(b"2004\n")
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+    assert counts.balancer_resets == 1 and counts.bytes_to_targets == 0
+    hasty.stop()
+    silent.close()
 
 
 def test_a_held_client_that_gives_up_is_let_go(loop: Loop) -> None:

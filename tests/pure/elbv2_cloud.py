@@ -18,7 +18,7 @@ from mglab.localcloud.api import wire_constraints
 from mglab.localcloud.api.compute import InstanceView, LaunchRequest, NodeInterface, SubnetView
 from mglab.localcloud.api.elbv2 import Elbv2
 from mglab.localcloud.rules.reach import IngressRule, Network, Route
-from mglab.localcloud.seam import Observed, ProbeReport
+from mglab.localcloud.seam import Observed, ProbeReport, RefusalReport
 
 VPC, OTHER_VPC = "vpc-1", "vpc-2"
 A, B = "us-east-1a", "us-east-1b"
@@ -122,6 +122,7 @@ class Cloud:
     compute: DictCompute
     time: float = 0.0
     counters: dict[tuple[str, str, int, str], tuple[bool, int, int]] = field(default_factory=dict)
+    refusals: dict[tuple[str, str, int, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         numbers = iter(range(1, 10_000))
@@ -160,12 +161,20 @@ class Cloud:
             self._tell()
             self.wait(30)
 
+    def refuse(self, arn: str, target_id: str, zone: str, connections: int) -> None:
+        """Let a target refuse so many connections in a row that the node of a zone passes on to it."""
+        key = arn, target_id, 5000, zone
+        self.refusals[key] = self.refusals.get(key, 0) + connections
+        self._tell()
+        self._tell()
+
     def _tell(self) -> None:
         reports = tuple(
             ProbeReport(key, passed, streak, total, at=self.time)
             for key, (passed, streak, total) in self.counters.items()
         )
-        self.elbv2.observe(Observed(probes=reports), float)
+        refusals = tuple(RefusalReport(key, total, total) for key, total in self.refusals.items())
+        self.elbv2.observe(Observed(probes=reports, refusals=refusals), float)
         self.elbv2.tick(self.time)
 
     def state_of(self, arn: str, **target: Any) -> tuple[str, str | None]:

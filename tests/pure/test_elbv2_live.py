@@ -44,6 +44,32 @@ def test_a_target_from_registration_to_gone(cloud: Cloud) -> None:
     assert cloud.state_of(arn, Id="i-a") == ("unused", "Target.NotRegistered")
 
 
+@pytest.mark.fact("1.5/passive", "1.5/passive-failures")
+def test_refused_clients_make_a_target_unhealthy_before_its_check_does(cloud: Cloud) -> None:
+    """Between two checks; after that it takes as many passes as for any unhealthy target (aws-facts 1.5)."""
+    _, arn = serving(cloud)
+    cloud.call("modify_target_group", TargetGroupArn=arn, HealthCheckPort="traffic-port")
+    cloud.refuse(arn, "i-a", A, 2)
+    assert cloud.listed(arn) == {"i-a": "healthy", "i-b": "healthy"}
+    cloud.refuse(arn, "i-a", A, 1)
+    assert cloud.state_of(arn, Id="i-a") == ("unhealthy", "Target.FailedHealthChecks")
+    cloud.probe(lambda target, zone: True, rounds=4)
+    assert cloud.listed(arn) == {"i-a": "unhealthy", "i-b": "healthy"}
+    cloud.probe(lambda target, zone: True)
+    assert cloud.listed(arn) == {"i-a": "healthy", "i-b": "healthy"}
+
+
+def test_refused_clients_count_for_nothing_with_stickiness_or_where_the_check_asks_another_port(cloud: Cloud) -> None:
+    _, arn = serving(cloud)
+    cloud.refuse(arn, "i-a", A, 50)
+    assert cloud.listed(arn) == {"i-a": "healthy", "i-b": "healthy"}
+    cloud.call("modify_target_group", TargetGroupArn=arn, HealthCheckPort="traffic-port")
+    sticky = [{"Key": "stickiness.enabled", "Value": "true"}]
+    cloud.call("modify_target_group_attributes", TargetGroupArn=arn, Attributes=sticky)
+    cloud.refuse(arn, "i-a", A, 50)
+    assert cloud.listed(arn) == {"i-a": "healthy", "i-b": "healthy"}
+
+
 def test_a_target_registered_again_starts_from_the_beginning(cloud: Cloud) -> None:
     """The data plane's counters of the first registration do not make the second one healthy."""
     _, arn = serving(cloud)

@@ -245,6 +245,7 @@ class Elbv2:
     def observe(self, observed: Observed, lab_time_of: Callable[[float], float]) -> None:
         """Take in what the data plane saw."""
         elbv2_targets.observe(self._state, observed.probes, lab_time_of)
+        elbv2_targets.observe_refusals(self._state, observed.refusals)
         self._state.flows = {report.key: report for report in observed.flows}
         elbv2_metrics.watch_peaks(self._state, self._state.now())
 

@@ -44,10 +44,21 @@ class Registration(Kept):
     baselines: dict[str, int] = passing(dict)
     """Zone -> outcomes that a probe of the same name had counted before this registration was probed."""
 
+    refused: dict[str, int] = passing(dict)
+    """Zone -> refused connections that its node has taken into account."""
+    doubted: dict[str, bool] = passing(dict)
+    """Zones whose node doubts the target: outcomes of its check count from the next one on."""
+
     def forget_probes(self) -> None:
         """Drop what the probes said: from here they count anew."""
         self.streaks.clear()
         self.baselines.clear()
+
+    def doubt(self, zone: str) -> None:
+        """Let a node doubt the target, whatever its check has said so far."""
+        self.target = health.doubted(self.target, zone)
+        self.streaks.pop(zone, None)
+        self.doubted[zone] = True
 
 
 @dataclass

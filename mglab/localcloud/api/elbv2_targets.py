@@ -16,6 +16,7 @@ from mglab.localcloud.api.compute import InstanceView
 from mglab.localcloud.api.elbv2_attributes import (
     DEREGISTRATION_DELAY,
     ENDS_WITH_DELAY,
+    STICKY,
     UNHEALTHY_DRAINING,
     UNHEALTHY_ENDS,
 )
@@ -31,7 +32,7 @@ from mglab.localcloud.api.elbv2_state import (
 )
 from mglab.localcloud.api.faults import ApiError
 from mglab.localcloud.rules import health
-from mglab.localcloud.seam import ProbeReport
+from mglab.localcloud.seam import ProbeReport, RefusalReport
 
 MOST_TARGETS = 1000  # aws-facts 1.1
 MOST_TARGETS_IN_ZONE = 500
@@ -116,12 +117,30 @@ def observe(state: State, reports: tuple[ProbeReport, ...], lab_time_of: Callabl
         if found is None:
             continue
         probed_from = found.target.probed_from
-        if probed_from is None or lab_time_of(report.at) < probed_from:
+        if probed_from is None or lab_time_of(report.at) < probed_from or found.doubted.pop(zone, False):
             found.baselines[zone] = report.total
             continue
         streak = health.streak_since(report.passed, report.streak, report.total, found.baselines.get(zone, 0))
         if streak is not None:
             found.streaks[zone] = streak
+
+
+def observe_refusals(state: State, reports: tuple[RefusalReport, ...]) -> None:
+    """Let nodes doubt targets that refuse their clients, where the check asks the clients' port (aws-facts 1.5)."""
+    for report in reports:
+        arn, target_id, port, zone = report.key
+        group = state.target_groups.get(arn)
+        found = group.targets.get((target_id, port)) if group else None
+        if group is None or found is None or found.refused.get(zone) == report.total:
+            continue
+        found.refused[zone] = report.total
+        if report.streak >= state.knobs.passive_failures and _checks_passively(group, port):
+            found.doubt(zone)
+
+
+def _checks_passively(group: TargetGroup, port: int) -> bool:
+    """Say whether real connections count: not with stickiness, nor where the check asks another port."""
+    return group.attributes[STICKY] == "false" and group.probed_port(port) == port
 
 
 def nodes_restarted(state: State, now: float, at_least_s: float) -> None:

@@ -12,7 +12,9 @@ nodes' opinions make one state (aws-facts 1.5, 1.6). A target's walk:
 
 Consensus is not documented further than its name; ours: a target is healthy when every node that has judged
 says so, and unhealthy as soon as one node that has judged says so. A node that has not judged has no vote.
-Left out: passive checks (failing real connections), HTTP checks.
+Passive checks: real connections that fail make a node take a healthy target for unhealthy before its own check does;
+it is healthy again by checks alone (``doubted``). How many, AWS does not say, nor what counts more where the check asks
+another port than the clients: here the check does. Left out: HTTP checks.
 Times are lab seconds; nothing here reads a clock.
 """
 
@@ -155,6 +157,13 @@ def nodes_restarted(target: Target, now: float, first_probe_at: float) -> Target
     if target.leaves_at is not None or target.health.state == "unused":
         return target
     return _enter(replace(target, probed_from=first_probe_at, opinions={}), REGISTERING, now)
+
+
+def doubted(target: Target, zone: str) -> Target:
+    """Let a node take a healthy target for unhealthy because clients' connections to it failed (aws-facts 1.5)."""
+    if target.opinions.get(zone) != "healthy":
+        return target
+    return replace(target, opinions={**target.opinions, zone: "unhealthy"})
 
 
 def gone(target: Target, now: float) -> bool:

@@ -24,8 +24,8 @@ from functools import partial
 from types import MappingProxyType
 
 from mglab.localcloud.rules import flowhash
-from mglab.localcloud.seam import Candidate, FlowKey, FlowReport, Node, NodeListener
-from mglab.localcloud.wires.counts import FlowCounts, Traffic, TrafficBook
+from mglab.localcloud.seam import Candidate, FlowKey, FlowReport, Node, NodeListener, ProbeKey, RefusalReport
+from mglab.localcloud.wires.counts import FlowCounts, Refusals, Traffic, TrafficBook
 from mglab.localcloud.wires.flow import Address, Destination
 from mglab.localcloud.wires.listener import sequence_of
 from mglab.localcloud.wires.relay import Entrance
@@ -39,6 +39,7 @@ class Balancer:
     def __init__(self, random_bits: RandomBits = secrets.randbits) -> None:
         self._random_bits = random_bits
         self._counts: dict[FlowKey, FlowCounts] = {}
+        self._refusals: dict[ProbeKey, Refusals] = {}
         self.traffic: TrafficBook = {}
         """What the instances exchanged with clients, through this balancer and through their own public ports."""
 
@@ -49,6 +50,11 @@ class Balancer:
     def reports(self, health_check_packets: Mapping[FlowKey, int] = MappingProxyType({})) -> tuple[FlowReport, ...]:
         """Give the counts of every listener that there ever was, with what its health checks took."""
         return tuple(counts.report(key, health_check_packets.get(key, 0)) for key, counts in self._counts.items())
+
+    def refusals(self) -> tuple[RefusalReport, ...]:
+        """Give how often each target has refused a node's clients, in a row and in all, if it ever did."""
+        known = list(self._refusals.items())
+        return tuple(RefusalReport(key, one.streak, one.total) for key, one in known if one.total)
 
     def _entrances_of(self, node: Node) -> Iterable[Entrance]:
         listening = {listener.port for listener in node.listeners}
@@ -65,22 +71,23 @@ class Balancer:
             return Entrance(node.address, listener.port)
         for candidate in listener.candidates:
             self.traffic.setdefault(candidate.target_id, Traffic())
-        choose = partial(self._choose, node.address, in_order(listener), counts)
+        choose = partial(self._choose, node, in_order(listener), counts)
         return Entrance(node.address, listener.port, choose, listener.idle_timeout_s, counts)
 
     def _choose(
-        self, node_address: str, listener: NodeListener, counts: FlowCounts, syn: bytes, address: Address
+        self, node: Node, listener: NodeListener, counts: FlowCounts, syn: bytes, address: Address
     ) -> Destination | None:
         sequence = sequence_of(syn)
         if sequence is None:
             sequence = self._random_bits(32)
-        flow = flowhash.SixTuple(address[0], address[1], node_address, listener.port, sequence)
+        flow = flowhash.SixTuple(address[0], address[1], node.address, listener.port, sequence)
         candidate = placed(listener, flow.of_client() if listener.sticky else flow)
         counts.fail_open_flows += listener.fail_open
         if candidate.verdict == "dropped" or candidate.address == address[0]:
             return None
         to, traffic = (candidate.address, candidate.port), self.traffic[candidate.target_id]
-        return Destination(candidate.target_id, to, counts, traffic)
+        key = (listener.target_group_arn, candidate.target_id, candidate.port, node.zone)
+        return Destination(candidate.target_id, to, counts, traffic, self._refusals.setdefault(key, Refusals()))
 
 
 def cut_off(nodes: Iterable[Node]) -> dict[Address, frozenset[tuple[str, int]]]:

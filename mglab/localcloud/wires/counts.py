@@ -62,6 +62,23 @@ class Traffic:
         self.bytes_out += bytes_out
 
 
+@dataclass
+class Refusals:
+    """How the connections fared that one node passed on to one target; the relay's thread counts."""
+
+    streak: int = 0
+    total: int = 0
+
+    def answered(self) -> None:
+        """Note a handshake that was completed."""
+        self.streak = 0
+
+    def refused(self) -> None:
+        """Note an RST instead of a handshake."""
+        self.streak += 1
+        self.total += 1
+
+
 TrafficBook = dict[str, Traffic]
 """By instance. Each thread that carries something keeps a book of its own, so that none has to wait."""
 

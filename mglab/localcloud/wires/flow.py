@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
-from mglab.localcloud.wires.counts import FlowCounts, Traffic
+from mglab.localcloud.wires.counts import FlowCounts, Refusals, Traffic
 from mglab.localcloud.wires.loop import ERR, HUP, IN, OUT, Loop
 from mglab.localcloud.wires.packets import Meter, is_established, reset
 
@@ -55,6 +55,8 @@ class Destination:
     counts: FlowCounts
     traffic: Traffic = field(default_factory=Traffic)
     """The instance's own account."""
+    refusals: Refusals = field(default_factory=Refusals)
+    """Of this target, through this node."""
 
 
 class Side:
@@ -181,12 +183,24 @@ class Flow:
         code = self.target.connection.connect_ex(self.destination.address)
         # On the loopback the handshake is mostly over by now: that saves a turn of the loop.
         self.target.connected = code == 0 or is_established(self.target.connection)
+        self._judge(code)
         if code in (0, errno.EINPROGRESS):
             self._watch(self.client)
             self._watch(self.target)
         else:
             self.counts.port_allocation_errors += code in NO_PORT_LEFT
             self._broken(self.target, code)
+
+    def _judge(self, code: int) -> None:
+        """Note what became of the handshake with the target, if it is over."""
+        if code == errno.ECONNREFUSED:
+            self.destination.refusals.refused()
+        elif self.target.connected:
+            self.destination.refusals.answered()
+
+    def is_unanswered(self, now: float, after_s: float) -> bool:
+        """Whether the target has not answered the SYN for so long that there is no way back to the client."""
+        return not (self.forgotten or self.target.connected) and now - self.last_passed >= after_s
 
     def count_packets(self) -> None:
         """Count what the client's side has carried since the last time."""
@@ -243,9 +257,11 @@ class Flow:
     def _complete_handshake(self, side: Side) -> None:
         failure = side.connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if failure:
+            self._judge(failure)
             self._broken(side, failure)
             return
         side.connected = True
+        self._judge(0)
         self.last_passed = self._loop.now
 
     def _take(self, side: Side, events: int) -> None:

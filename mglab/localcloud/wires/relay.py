@@ -40,6 +40,8 @@ from mglab.localcloud.wires.packets import Meter
 ACCEPTED_AT_ONCE = 64
 HELD_S = 75.0
 """About as long as a client's kernel would have gone on sending SYNs."""
+RETURN_PATH_S = 30.0
+"""How long a target may take to answer a SYN; after that the flow is forgotten (aws-facts 1.3)."""
 SHORTAGE_PAUSE_S = 0.2
 SWEEP_S = 0.1
 """Six lab seconds at rate 60: less than the ten over which peaks are taken."""
@@ -76,9 +78,10 @@ class Held:
 class Relay:
     """Owns the public ports and the flows. ``loop`` must be started before the first ``apply``."""
 
-    def __init__(self, loop: Loop, *, held_s: float = HELD_S) -> None:
+    def __init__(self, loop: Loop, *, held_s: float = HELD_S, return_path_s: float = RETURN_PATH_S) -> None:
         self._loop = loop
         self._held_s = held_s
+        self._return_path_s = return_path_s
         self._entrances: dict[Address, Entrance] = {}
         self._listeners: dict[Address, Listener] = {}
         self._watched: set[Address] = set()
@@ -223,7 +226,7 @@ class Relay:
 
     def _sweep(self) -> None:
         now = self._loop.now
-        for flow in [flow for flow in self._flows if flow.is_idle(now)]:
+        for flow in [flow for flow in self._flows if flow.is_idle(now) or flow.is_unanswered(now, self._return_path_s)]:
             flow.forget()
         for flow in self._flows:
             if flow.meter.moving or now - flow.last_passed < 2 * SWEEP_S:

@@ -67,6 +67,8 @@ GROUPS_AND_DATA = (
          "private addresses at the health port."),
     Fact("1.3/hairpin", "D", "An instance that is led back to itself through its balancer gets no answer."),
     Fact("1.3/no-listener", "D", "A port without a listener drops: a client times out and is not refused."),
+    Fact("1.3/return-path", "D", "A target that does not answer a new connection within 30 s has no way back to the "
+         "client."),
     Fact("1.3/no-flow", "D", "A packet of a connection that the node does not know, on a listener's port, is reset."),
     Fact("1.3/target-closed", "D", "A target's closed port resets its clients, on the target's account."),
     Fact("1.3/target-silent", "D", "A target whose group drops the client, or that is gone, lets it time out."),
@@ -101,6 +103,9 @@ NAMES_AND_CHECKS = (
     Fact("1.5/passes", "I", "Or once it has passed HealthyThresholdCount: the guide says both.", knob="initial_passes"),
     Fact("1.5/registration-delay", "O", "A registered target is first probed after a minute or two.",
          knob="registration_s"),
+    Fact("1.5/passive", "D", "Clients' connections that fail may make a target unhealthy before its check does; not "
+         "with stickiness."),
+    Fact("1.5/passive-failures", "I", "How many of them, AWS does not say.", knob="passive_failures"),
     Fact("1.5/bring-down", "D", "As many failures in a row as the threshold make a target unhealthy."),
     Fact("1.5/route-lag", "O", "A change of target group or listener may take more than a minute to be felt.",
          left_out="one report of old behaviour, not repeated; a change is felt at the nodes' next instruction"),
@@ -126,6 +131,10 @@ TARGETS = (
     Fact("1.6/walk-deregistered", "R", "A deregistered target's entry disappears when it has drained."),
     Fact("1.6/walk-stopped", "R", "A stopped instance cannot be registered; one that stops later stays listed."),
     Fact("1.6/walk-terminated", "R", "A terminated instance's entry disappears; by id it is draining."),
+    Fact("1.6/ip-targets", "D", "Targets that are addresses: Target.IpUnusable, and no client's address kept.",
+         left_out="the lab's targets are instances; TargetType=ip is refused in words"),
+    Fact("1.6/internal-error", "D", "A check that fails inside of AWS makes a target unavailable, Elb.InternalError.",
+         left_out="nothing here fails so; a data plane that ends takes the cloud with it, and says so"),
     Fact("1.7/unhealthy", "D", "A target that turns unhealthy loses its connections at their next packet, unless its "
          "group keeps them or the node fails open; new ones go to the healthy ones of the zone."),
     Fact("1.7/deregister", "D", "A deregistered target's connections go on through the delay (300 s, 0 to 3600) and "
