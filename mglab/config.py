@@ -214,6 +214,14 @@ def _told_folder(text: str) -> Path:
     return Path(os.path.expanduser(text)).absolute()  # unlike Path's, it leaves a ~name that nobody has
 
 
+def from_home(path: Path) -> str:
+    """Write a path for people: what lies in the user's home begins with ~, so that no folio says whose home it is."""
+    try:
+        return str(Path("~") / path.relative_to(Path.home()))
+    except (RuntimeError, ValueError):  # no home, or elsewhere
+        return str(path)
+
+
 def cloud_directory(environ: Mapping[str, str]) -> Path:
     """Give the folder of the local cloud in use (MGLAB_CLOUD, else ``default``)."""
     name = environ.get("MGLAB_CLOUD") or DEFAULT_CLOUD

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mglab.config import Config
+from mglab.config import Config, from_home
 from mglab.display import column
 from mglab.errors import NotFound, OutputsUnwritable, UsageError
 from mglab.session import Lab
@@ -228,7 +228,7 @@ def _read_key_pair(lab: Lab, answer: dict[str, Any]) -> KeyPair:
         name=answer["KeyName"],
         key_pair_id=answer.get("KeyPairId", ""),
         fingerprint=answer.get("KeyFingerprint", ""),
-        private_key_file=str(file) if file.exists() else "",
+        private_key_file=from_home(file) if file.exists() else "",
     )
 
 

@@ -161,7 +161,7 @@ def test_19_to_24_a_rule_is_there_once_and_goes_once(lab: Lab) -> None:
 
 def test_33_the_private_key_is_the_users_alone(lab: Lab) -> None:
     pair = security.create_key_pair(lab)
-    file = Path(pair.private_key_file)
+    file = Path(pair.private_key_file).expanduser()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert file.read_text().startswith("-----BEGIN RSA PRIVATE KEY-----\n")
@@ -175,9 +175,9 @@ def test_33_the_private_key_is_the_users_alone(lab: Lab) -> None:
 
 def test_33_a_key_without_its_private_half_is_made_again(lab: Lab) -> None:
     first = security.create_key_pair(lab)
-    Path(first.private_key_file).unlink()
+    Path(first.private_key_file).expanduser().unlink()
     second = security.create_key_pair(lab)
-    assert second.key_pair_id != first.key_pair_id and Path(second.private_key_file).exists()
+    assert second.key_pair_id != first.key_pair_id and Path(second.private_key_file).expanduser().exists()
     assert lab.ledger.find("key-pair", second.name) == second.key_pair_id
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mglab import session
-from mglab.config import Config, configured, halves, run_name
+from mglab.config import Config, configured, from_home, halves, run_name
 from mglab.errors import AwsError, CloudUnavailable, Denied, LabError, NotFound, Throttled, UsageError
 
 NOWHERE = "http://127.0.0.1:9"  # the discard port: refused at once
@@ -251,3 +251,9 @@ def test_the_package_itself_imports_nothing_that_has_to_be_installed() -> None:
 
 def test_errors_are_one_family() -> None:
     assert issubclass(AwsError, LabError) and issubclass(UsageError, LabError)
+
+
+def test_a_path_in_the_users_home_does_not_say_whose_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert from_home(Path("/home/ada/.local/state/mglab/keys/k.pem")) == "~/.local/state/mglab/keys/k.pem"
+    assert from_home(Path("/srv/keys/k.pem")) == "/srv/keys/k.pem"
