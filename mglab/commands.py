@@ -272,6 +272,7 @@ def bench(options: argparse.Namespace) -> int:
     import tempfile
 
     from mglab.bench import folio, rounds
+    from mglab.folio import files
     from mglab.workbook import runs, software
 
     folder = runs.that_exists(options.run)
@@ -281,7 +282,7 @@ def bench(options: argparse.Namespace) -> int:
         results = rounds.in_turns(folio.contestants(folder, Path(scratch)), options.rounds, log)
     about = {"bench": options.name, "run": folder.name, "machine": rounds.machine(), "software": software.versions()}
     told = {**about, "missing": folio.missing(), "results": [dataclasses.asdict(one) for one in results]}
-    kept.write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+    files.write(kept, (json.dumps(told, indent=1) + "\n").encode())
     if options.json:
         return print_json(told)
     print(", ".join(f"{name} {value}" for name, value in {**about["machine"], **about["software"]}.items()))

@@ -95,17 +95,7 @@ class Ledger:
 
     def entries(self) -> list[Entry]:
         """Read every whole line that speaks of this place."""
-        return [entry for entry in self._all() if entry.place == self.place]
-
-    def _all(self) -> Iterator[Entry]:
-        try:
-            lines = self.path.read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return
-        for line in lines:
-            entry = _entry(line)
-            if entry is not None:
-                yield entry
+        return [entry for entry in entries_in(self.path) if entry.place == self.place]
 
     def _file(self, kind: Kind, **details: Any) -> None:
         line = {
@@ -130,6 +120,18 @@ class Patient(Ledger):
             super()._file(kind, **details)
         except OutputsUnwritable as error:
             self.lost.append(error)
+
+
+def entries_in(path: Path) -> Iterator[Entry]:
+    """Read every whole line of a ledger, whatever place it speaks of; one that is torn is passed over."""
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return
+    for line in lines:
+        entry = _entry(line)
+        if entry is not None:
+            yield entry
 
 
 def _entry(line: bytes) -> Entry | None:

@@ -6,18 +6,15 @@ settings and versions there were. What they do not say is left out, never guesse
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from mglab import display
 from mglab.display import column
-from mglab.folio import tables
-from mglab.folio.blocks import Block, Gathered
+from mglab.folio.blocks import Block, Gathered, table
 from mglab.folio.record import RunRecord
+from mglab.ledger import Entry, entries_in
 
 TITLE = "Appendix: resources, software, command"
 USUAL_RATE = 60.0
@@ -47,7 +44,8 @@ class Version:
 
 def chapter(record: RunRecord, gathered: Gathered) -> Block | None:
     """Make the appendix of a run; None when its files say nothing of either."""
-    made = resources(_lines(gathered.run_folder))
+    folder = gathered.run_folder
+    made = resources([*entries_in(folder / "ledger.jsonl")] if folder else [])
     blocks = [*_made(made, gathered), *_software(record, gathered), *_command(record, gathered)]
     if not blocks:
         return None
@@ -55,10 +53,10 @@ def chapter(record: RunRecord, gathered: Gathered) -> Block | None:
     return {"name": "", "id": label, "title": TITLE, "ran": "", "problem": "", "blocks": blocks}
 
 
-def resources(entries: Sequence[Mapping[str, Any]]) -> list[Resource]:
+def resources(entries: Sequence[Entry]) -> list[Resource]:
     """List what a ledger says was made, in order, each with the moment it was removed."""
-    gone = {_key(one): str(one.get("at", "")) for one in entries if one.get("kind") == "removed"}
-    made = {_key(one): one for one in entries if one.get("kind") == "made" and one.get("id")}
+    gone = {_key(one): one.at for one in entries if one.kind == "removed"}
+    made = {_key(one): one for one in entries if one.kind == "made" and one.id}
     return [_resource(one, gone.get(key, "")) for key, one in made.items()]
 
 
@@ -82,13 +80,13 @@ def _made(made: Sequence[Resource], gathered: Gathered) -> Iterator[Block]:
     if made:
         yield _heading("What was made", gathered)
         yield _sentence(f"{len(made)} resources, from the run's ledger; month, day and time are the lab's, in UTC.")
-        yield _table(display.table(made))
+        yield table(display.table(made))
 
 
 def _software(record: RunRecord, gathered: Gathered) -> Iterator[Block]:
     if record.software:
         yield _heading("Software", gathered)
-        yield _table(display.table([Version(name, told) for name, told in record.software]))
+        yield table(display.table([Version(name, told) for name, told in record.software]))
 
 
 def _command(record: RunRecord, gathered: Gathered) -> Iterator[Block]:
@@ -98,35 +96,20 @@ def _command(record: RunRecord, gathered: Gathered) -> Iterator[Block]:
         yield {"t": "cell", "code": told, "out": []}
 
 
-def _lines(run_folder: Path | None) -> list[dict[str, Any]]:
-    """Read a ledger's whole lines; a torn one is passed over, as everywhere."""
-    try:
-        text = (run_folder / "ledger.jsonl").read_text("utf-8", "replace") if run_folder else ""
-    except OSError:
-        return []
-    found = []
-    for line in text.splitlines():
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
-    return [one for one in found if isinstance(one, dict)]
+def _key(entry: Entry) -> tuple[str, str, str]:
+    return entry.place, entry.what, entry.id
 
 
-def _key(entry: Mapping[str, Any]) -> tuple[str, str, str]:
-    return str(entry.get("place", "")), str(entry.get("what", "")), str(entry.get("id", ""))
-
-
-def _resource(entry: Mapping[str, Any], removed: str) -> Resource:
-    told = entry.get("record")
+def _resource(entry: Entry, removed: str) -> Resource:
+    told = entry.details.get("record")
     known = told if isinstance(told, Mapping) else {}
     return Resource(
-        step=str(entry.get("step", "")),
-        what=str(entry.get("what", "")).replace("-", " "),
-        name=str(entry.get("key", "")),
-        id=str(entry["id"]),
+        step=entry.step,
+        what=entry.what.replace("-", " "),
+        name=entry.key,
+        id=entry.id,
         addresses=" ".join(known[name] for name in ADDRESSES if isinstance(known.get(name), str)),
-        made=_minute(str(entry.get("at", ""))),
+        made=_minute(entry.at),
         removed=_minute(removed),
     )
 
@@ -144,8 +127,3 @@ def _heading(text: str, gathered: Gathered) -> Block:
 
 def _sentence(text: str) -> Block:
     return {"t": "para", "c": [{"t": "text", "text": text}]}
-
-
-def _table(shown: display.Table) -> Block:
-    layout = tables.arrange(shown.columns, shown.rows)
-    return {"t": "table", "title": "", "layout": layout, "count": len(shown.rows)}

@@ -239,7 +239,7 @@ def _bundle(data: Any, metadata: Any, place: Place, gathered: Gathered) -> list[
     if isinstance(data.get(BESIDE_MIME), dict):
         return [_beside(data[BESIDE_MIME], place, gathered)]
     if isinstance(data.get(display.TABLE_MIME), dict):
-        return [_table(_read_table(data[display.TABLE_MIME]))]
+        return [table(_read_table(data[display.TABLE_MIME]))]
     for kind in _IMAGE_TYPES:
         if kind in data:
             return [_output_image(kind, data, metadata, gathered)]
@@ -254,7 +254,7 @@ def _words(data: Any, place: Place, gathered: Gathered) -> list[Block]:
         return [done for block in read for done in _prose(block, place, gathered, headings=False)]
     markup = _text(data.get("text/html", ""))
     if "<table" in markup:
-        return [_table(one) for one in tables.html_tables(markup)]
+        return [table(one) for one in tables.html_tables(markup)]
     if sources := re.findall(r"""<img[^>]+src=["'](data:image/[^"']+)""", markup):
         return [_picture(one, "Picture shown by the notebook", "", place, gathered) for one in sources]
     if "text/plain" in data:
@@ -280,7 +280,7 @@ def _read_table(data: Mapping[str, Any]) -> display.Table:
     return display.Table(columns, rows, ansi.clean(str(data.get("title", ""))))
 
 
-def _table(shown: display.Table) -> Block:
+def table(shown: display.Table) -> Block:
     return {"t": "table", "title": shown.title, **_layout(shown)}
 
 

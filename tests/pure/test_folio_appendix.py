@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from mglab.folio import appendix
 from mglab.folio.blocks import Gathered
 from mglab.folio.record import RunRecord, from_json
 from mglab.grammar import read
+from mglab.ledger import Entry, entries_in
 
 MADE = {
     "at": "2026-11-26T02:16:26.100+00:00", "kind": "made", "place": "local/a", "step": "49-57", "what": "load-balancer",
@@ -21,12 +23,20 @@ GONE = {**MADE, "at": "2026-11-26T06:18:33.000+00:00", "kind": "removed"}
 RECORD = RunRecord(run="mine", backend="local", rate=60.0, edition="student", found=True)
 
 
-def test_a_resource_is_listed_once_with_its_addresses_and_its_end() -> None:
+def entries(folder: Path, *lines: dict[str, Any]) -> list[Entry]:
+    """Read these lines as a run's ledger has them."""
+    path = folder / "ledger.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    return [*entries_in(path)]
+
+
+def test_a_resource_is_listed_once_with_its_addresses_and_its_end(tmp_path: Path) -> None:
     elsewhere = {**GONE, "place": "aws/1/us-east-1"}
-    (listed,) = appendix.resources([{"kind": "intent", "what": "load-balancer"}, MADE, MADE, elsewhere])
+    intent = {"kind": "intent", "what": "load-balancer"}
+    (listed,) = appendix.resources(entries(tmp_path, intent, MADE, MADE, elsewhere))
     assert (listed.what, listed.name, listed.id) == ("load balancer", "MGLB", "arn:1")
     assert (listed.addresses, listed.made, listed.removed) == ("MGLB-1.elb", "11-26 02:16", "")
-    assert appendix.resources([MADE, GONE])[0].removed == "11-26 06:18"
+    assert appendix.resources(entries(tmp_path, MADE, GONE))[0].removed == "11-26 06:18"
 
 
 @pytest.mark.parametrize(
