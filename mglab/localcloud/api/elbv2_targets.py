@@ -134,13 +134,11 @@ def observe_refusals(state: State, reports: tuple[RefusalReport, ...]) -> None:
         if group is None or found is None or found.refused.get(zone) == report.total:
             continue
         found.refused[zone] = report.total
-        if report.streak >= state.knobs.passive_failures and _checks_passively(group, port):
+        sticky, asks_clients_port = group.attributes[STICKY] == "true", group.probed_port(port) == port
+        if health.passively_failed(
+            report.streak, state.knobs.passive_failures, sticky=sticky, asks_clients_port=asks_clients_port
+        ):
             found.doubt(zone)
-
-
-def _checks_passively(group: TargetGroup, port: int) -> bool:
-    """Say whether real connections count: not with stickiness, nor where the check asks another port."""
-    return group.attributes[STICKY] == "false" and group.probed_port(port) == port
 
 
 def nodes_restarted(state: State, now: float, at_least_s: float) -> None:

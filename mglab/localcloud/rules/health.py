@@ -159,6 +159,11 @@ def nodes_restarted(target: Target, now: float, first_probe_at: float) -> Target
     return _enter(replace(target, probed_from=first_probe_at, opinions={}), REGISTERING, now)
 
 
+def passively_failed(refused: int, failures: int, *, sticky: bool, asks_clients_port: bool) -> bool:
+    """Say whether so many refused connections in a row count as a failed check (aws-facts 1.5)."""
+    return refused >= failures and asks_clients_port and not sticky
+
+
 def doubted(target: Target, zone: str) -> Target:
     """Let a node take a healthy target for unhealthy because clients' connections to it failed (aws-facts 1.5)."""
     if target.opinions.get(zone) != "healthy":
